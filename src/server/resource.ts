@@ -1,0 +1,134 @@
+/** What a resource is to the server: its names, codec, rules and columns, and what answers its verbs. */
+import type { Clock, Random } from "../api/clock.ts";
+import type { ObjectCodec } from "../api/codec.ts";
+import type { GroupVersionKind, KubeList, KubeObject } from "../api/meta.ts";
+import type { FieldError } from "../api/status.ts";
+import type { UserInfo } from "./identity.ts";
+
+export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
+
+/** What strategies and virtual resources may know of the request. */
+export interface RequestContext {
+  readonly user: UserInfo;
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+  readonly dryRun: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  warn(text: string): void;
+}
+
+/** The rules of one kind around a write; upstream's words (spec: apiserver 2.3, 2.9). All functions are synchronous and pure but for the object they are given. */
+export interface Strategy<T extends KubeObject = KubeObject> {
+  /** Fills declared defaults. Runs after every decode and every patch. */
+  setDefaults?(object: T): void;
+  /** Wipes what a client may not set (status), sets generation. System metadata is the server's. */
+  prepareForCreate?(object: T, context: RequestContext): void;
+  /** Beside the ObjectMeta rules, which the server checks with `nameRule`. */
+  validate?(object: T, context: RequestContext): FieldError[];
+  warningsOnCreate?(object: T): string[];
+  prepareForUpdate?(object: T, old: T, context: RequestContext): void;
+  validateUpdate?(object: T, old: T, context: RequestContext): FieldError[];
+  /** PUT to a missing object creates it. */
+  readonly allowCreateOnUpdate?: boolean;
+  /** PUT without resourceVersion overwrites; default true. */
+  readonly allowUnconditionalUpdate?: boolean;
+  /** DELETE answers with the object and not with a Status. */
+  readonly returnsDeletedObject?: boolean;
+  /** Seconds of grace for a delete; undefined: the kind is removed at once (spec: apiserver 2.8). */
+  gracePeriodSeconds?(object: T, asked: number | undefined): number | undefined;
+  /** A delete that must not remove yet changes the object here (namespaces: phase Terminating) and answers true. */
+  beginDelete?(object: T, context: RequestContext): boolean;
+  /** An update after which the object must go (namespaces: no finalizers left). Default: deletion began and no finalizer is left. */
+  shouldDeleteOnUpdate?(object: T, old: T): boolean;
+}
+
+export interface Column {
+  readonly name: string;
+  readonly type: "string" | "integer" | "number" | "boolean" | "date";
+  readonly format?: string;
+  readonly description?: string;
+  readonly priority?: number;
+}
+
+export type Cell = string | number | boolean | null;
+
+export interface TableColumns<T extends KubeObject = KubeObject> {
+  readonly columns: readonly Column[];
+  /** One cell for each column; ages are printed against `now` (milliseconds). */
+  cells(object: T, now: number): Cell[];
+  /** Conditions of the row (`Completed` pods). */
+  conditions?(object: T): readonly { type: string; status: string; reason?: string; message?: string }[];
+}
+
+/** A sub-resource whose body is the resource itself (`status`, `finalize`) or another kind (`scale`, `token`, `binding`). */
+export interface Subresource<T extends KubeObject = KubeObject> {
+  readonly name: string;
+  readonly verbs: readonly Verb[];
+  /** The kind on the wire when it is not the parent's; discovery then names it. */
+  readonly kind?: GroupVersionKind;
+  readonly codec?: ObjectCodec;
+  /** For a sub-resource that stores the parent: the rules of writing through it. */
+  readonly strategy?: Strategy<T>;
+  /** For another kind read from and written into the parent (`scale`). */
+  readonly projection?: {
+    read(parent: T): KubeObject;
+    /** Changes `parent` in place. */
+    write(parent: T, body: KubeObject): FieldError[];
+  };
+  /** For a create-only sub-resource that stores nothing itself (`token`, `eviction`). */
+  create?(context: RequestContext, parent: T, body: KubeObject): Promise<KubeObject> | KubeObject;
+}
+
+export interface ResourceDefinition<T extends KubeObject = KubeObject> {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly listKind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly namespaced: boolean;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly verbs: readonly Verb[];
+  readonly codec: ObjectCodec<T>;
+  readonly strategy: Strategy<T>;
+  /** Messages for a bad name; empty when good (spec: apiserver 3.3). `prefix`: checking a generateName. */
+  nameRule(name: string, prefix: boolean): string[];
+  readonly table?: TableColumns<T>;
+  /** Selectable fields beside metadata.name and metadata.namespace. */
+  readonly fields?: Readonly<Record<string, (object: T) => string>>;
+  readonly subresources?: readonly Subresource<T>[];
+  /** Where its objects live in the store; always ends in "/" (spec: apiserver 11.1), e.g. `/registry/services/specs/`. */
+  readonly storagePrefix: string;
+  /** Seconds after which a stored object vanishes (Events). */
+  readonly ttlSeconds?: number;
+  /** The names of component schemas and how to get them; see `schema/openapi.ts`. */
+  readonly schemaName?: string;
+}
+
+export interface ListQuery {
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+  readonly limit: number;
+  readonly continue: string;
+  readonly resourceVersion: string;
+  readonly resourceVersionMatch: string;
+}
+
+export type WatchEvent =
+  | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: KubeObject }
+  | { readonly type: "BOOKMARK"; readonly resourceVersion: string; readonly initialEventsEnd?: boolean };
+
+/** A resource that is answered by functions and not by the store: review kinds, metrics, an extension author's own data. */
+export interface VirtualResource<T extends KubeObject = KubeObject> {
+  get?(context: RequestContext): Promise<T | undefined> | T | undefined;
+  /** The answer may be unfiltered: label and field selectors, limit and continue are applied by the server. */
+  list?(context: RequestContext, query: ListQuery): Promise<KubeList<T> | T[]> | KubeList<T> | T[];
+  watch?(context: RequestContext, query: ListQuery): AsyncIterable<WatchEvent>;
+  create?(context: RequestContext, object: T): Promise<T> | T;
+  update?(context: RequestContext, object: T, old: T | undefined): Promise<T> | T;
+  delete?(context: RequestContext): Promise<T | undefined> | T | undefined;
+}
