@@ -108,7 +108,7 @@ describe("decoding a kubelet's resource metrics", () => {
       wants: () => true,
       sample: (_body, _start, _end, value) => values.push(value),
     });
-    expect(values).toEqual([0.0015, 12345678901234567, Number.NaN, Number.POSITIVE_INFINITY]);
+    expect(values).toEqual([0.0015, Number("12345678901234567"), Number.NaN, Number.POSITIVE_INFINITY]);
   });
 
   it.each([
