@@ -97,14 +97,14 @@ var metaRoots = []any{
 
 // special maps types with their own JSON form to the codes of src/api/types/table.ts.
 var special = map[string]string{
-	"k8s.io/apimachinery/pkg/apis/meta/v1.Time":                                        "t",
-	"k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime":                                   "u",
-	"k8s.io/apimachinery/pkg/apis/meta/v1.Duration":                                    "D",
-	"k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1":                                    "F",
-	"k8s.io/apimachinery/pkg/api/resource.Quantity":                                    "q",
-	"k8s.io/apimachinery/pkg/util/intstr.IntOrString":                                  "o",
-	"k8s.io/apimachinery/pkg/runtime.RawExtension":                                     "R",
-	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSON":                    "J",
+	"k8s.io/apimachinery/pkg/apis/meta/v1.Time":                                             "t",
+	"k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime":                                        "u",
+	"k8s.io/apimachinery/pkg/apis/meta/v1.Duration":                                         "D",
+	"k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1":                                         "F",
+	"k8s.io/apimachinery/pkg/api/resource.Quantity":                                         "q",
+	"k8s.io/apimachinery/pkg/util/intstr.IntOrString":                                       "o",
+	"k8s.io/apimachinery/pkg/runtime.RawExtension":                                          "R",
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSON":                         "J",
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrArray":       "A",
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrBool":        "B",
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrStringArray": "C",

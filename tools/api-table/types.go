@@ -74,7 +74,7 @@ func tsType(names map[reflect.Type]string, f *field, t reflect.Type, used map[re
 	switch t.Kind() {
 	case reflect.String:
 		if len(f.enum) > 0 {
-			return literals(f.enum)
+			return literals(f.enum) + " | (string & {})"
 		}
 		return "string"
 	case reflect.Bool:
