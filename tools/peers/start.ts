@@ -1,0 +1,154 @@
+/**
+ * Starts a real etcd and kube-apiserver on loopback, with aggregation set up as kubeadm does, and prints the path of an admin kubeconfig.
+ *
+ *     node tools/peers/start.ts [--port 16443] [--data-dir .peers/run]
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:https";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { systemClock, systemRandom } from "../../src/api/machine.ts";
+import { kubeconfig } from "../../src/auth/pki/kubeconfig.ts";
+import { openPKI } from "../../src/auth/pki/pki.ts";
+import { PEERS } from "./build.ts";
+
+export interface Peer {
+  readonly kubeconfig: string;
+  readonly url: string;
+  readonly processes: { readonly etcd: number; readonly kubeAPIServer: number };
+  stop(): Promise<void>;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** `port` 0 takes a free one. The folder is emptied first. */
+export async function startPeer(options: {
+  readonly port?: number;
+  readonly folder: string;
+  readonly flags?: readonly string[];
+}): Promise<Peer> {
+  const { folder } = options;
+  for (const program of ["etcd", "kube-apiserver"]) {
+    if (!existsSync(join(PEERS, "bin", program)))
+      throw new Error(`${program} is not built: run node tools/peers/build.ts`);
+  }
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const pkiFolder = join(folder, "pki");
+  const pki = await openPKI(pkiFolder, { clock: systemClock, random: systemRandom });
+  const port = options.port || (await freePort());
+  const [etcdPort, peerPort] = [await freePort(), await freePort()];
+  const etcdURL = `http://127.0.0.1:${etcdPort}`;
+  const url = `https://127.0.0.1:${port}`;
+  const children: ChildProcess[] = [];
+  const run = (program: string, args: readonly string[]) => {
+    const log = openSync(join(folder, `${program}.log`), "w");
+    const child = spawn(join(PEERS, "bin", program), args, { stdio: ["ignore", log, log] });
+    children.push(child);
+    return child;
+  };
+  const stop = async () => {
+    for (const child of children.toReversed()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      const forced = setTimeout(() => child.kill("SIGKILL"), 5000);
+      await gone;
+      clearTimeout(forced);
+    }
+  };
+
+  const etcd = run("etcd", [
+    `--data-dir=${join(folder, "etcd")}`,
+    `--listen-client-urls=${etcdURL}`,
+    `--advertise-client-urls=${etcdURL}`,
+    `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+    `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
+    `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
+    "--log-level=warn",
+  ]);
+  const file = (name: string) => join(pkiFolder, name);
+  const apiServer = run("kube-apiserver", [
+    `--etcd-servers=${etcdURL}`,
+    "--bind-address=127.0.0.1",
+    "--advertise-address=127.0.0.1",
+    "--endpoint-reconciler-type=none",
+    `--secure-port=${port}`,
+    `--tls-cert-file=${file("apiserver.crt")}`,
+    `--tls-private-key-file=${file("apiserver.key")}`,
+    `--client-ca-file=${file("ca.crt")}`,
+    `--requestheader-client-ca-file=${file("front-proxy-ca.crt")}`,
+    "--requestheader-allowed-names=front-proxy-client",
+    "--requestheader-username-headers=X-Remote-User",
+    "--requestheader-group-headers=X-Remote-Group",
+    "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    `--proxy-client-cert-file=${file("front-proxy-client.crt")}`,
+    `--proxy-client-key-file=${file("front-proxy-client.key")}`,
+    "--enable-aggregator-routing=true",
+    "--authorization-mode=RBAC",
+    "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+    `--service-account-key-file=${file("sa.pub")}`,
+    `--service-account-signing-key-file=${file("sa.key")}`,
+    "--service-cluster-ip-range=10.96.0.0/12",
+    "--disable-admission-plugins=ServiceAccount",
+    ...(options.flags ?? []),
+  ]);
+  try {
+    await until(`${url}/readyz`, pki.ca.cert, 60_000, () => apiServer.exitCode === null && etcd.exitCode === null);
+  } catch (error) {
+    await stop();
+    throw new Error(`the real server did not become ready; see ${folder}/*.log`, { cause: error });
+  }
+  const path = join(folder, "kubeconfig");
+  writeFileSync(
+    path,
+    kubeconfig({
+      name: "peer",
+      server: url,
+      certificateAuthority: pki.ca.cert,
+      clientCertificate: pki.admin.cert,
+      clientKey: pki.admin.keyPEM,
+    }),
+    { mode: 0o600 },
+  );
+  return { kubeconfig: path, url, processes: { etcd: etcd.pid!, kubeAPIServer: apiServer.pid! }, stop };
+}
+
+async function until(url: string, ca: string, milliseconds: number, alive: () => boolean): Promise<void> {
+  const deadline = Date.now() + milliseconds;
+  for (;;) {
+    const status = await new Promise<number>((resolve) => {
+      get(url, { ca }, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      }).once("error", () => resolve(0));
+    });
+    if (status === 200) return;
+    if (!alive() || Date.now() > deadline) throw new Error(`${url} answered ${status}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      port: { type: "string", default: "16443" },
+      "data-dir": { type: "string", default: join(PEERS, "run") },
+    },
+  });
+  const peer = await startPeer({ port: Number(values.port), folder: values["data-dir"] });
+  console.log(`ready: ${peer.url}\nkubectl --kubeconfig ${peer.kubeconfig} get --raw /version`);
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => peer.stop().then(() => process.exit(0)));
+}
