@@ -24,6 +24,8 @@ export interface RequestBody {
 
 /** What goes back. Exactly one of `send` or `start…end` is called. */
 export interface ResponseWriter {
+  /** 0 before the head is sent. */
+  readonly status: number;
   readonly started: boolean;
   readonly finished: boolean;
   /** Bytes of body accepted so far. */
@@ -64,11 +66,11 @@ export interface Exchange {
   readonly rawQuery: string;
   /** The query, decoded once. Pairs with broken escapes are dropped. */
   readonly query: URLSearchParams;
-  /** name, value, name, value, … exactly as received (h2: without pseudo-headers). */
+  /** name, value, name, value, … exactly as received, one character a byte (h2: without pseudo-headers). */
   readonly rawHeaders: readonly string[];
-  /** The first value of a header; `name` in lower case. */
+  /** The first value of a header, its bytes read as UTF-8; `name` in lower case. */
   header(name: string): string | undefined;
-  /** All values of a header, in order; `name` in lower case. */
+  /** All values of a header, in order, never joined or split; `name` in lower case. */
   headers(name: string): readonly string[];
   readonly body: RequestBody;
   readonly peer: Peer;
@@ -91,6 +93,7 @@ export interface Exchange {
   warn(text: string): void;
 }
 
+/** Settles when the response is finished or the connection was taken over. After that, and after the client is gone, writes are ignored. */
 export type Handler = (exchange: Exchange) => Promise<void> | void;
 /** Filters wrap handlers; the first of a chain is the outermost. */
 export type Filter = (exchange: Exchange, next: Handler) => Promise<void> | void;
