@@ -1,7 +1,11 @@
 /** The public face of `tenon/client`: talk to any Kubernetes API server. */
 export { type Backoff, type BackoffOptions, backoff } from "./backoff.ts";
 export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";
+export { createInformer, type Informer, type InformerOptions } from "./informer.ts";
+export { inClusterConfig, loadKubeconfig, type ResolvedConfig } from "./kubeconfig.ts";
 export type { Lister, ListerEvents } from "./lister.ts";
+export { type ListerRegistry, listerRegistry } from "./lister-registry.ts";
+export { createWorkQueue, runWorkers, type WorkQueue, type WorkQueueOptions } from "./queue.ts";
 export type {
   DeleteOptions,
   GetOptions,
@@ -13,4 +17,5 @@ export type {
 } from "./resource.ts";
 export { errorOfResponse, isStatus } from "./response-error.ts";
 export type { ClientRequest, ClientResponse, ClientTransport } from "./transport.ts";
+export { type HTTPSOptions, httpsTransport } from "./transports/https.ts";
 export { type ResourceEvent, WatchIdle, type WatchOptions } from "./watch.ts";

@@ -1,15 +1,14 @@
 /** The one place where the client turns bytes into values and back. */
+import { parseJSON, stringifyJSON } from "../api/json/index.ts";
 import type { JSONValue } from "../api/meta.ts";
 
-const decoder = new TextDecoder("utf-8", { fatal: false });
-
-/** Parses JSON; throws a SyntaxError when it is none. */
+/** Parses JSON; throws when it is none. Integers beyond 2^53 arrive exact. */
 export function parseBody(bytes: Uint8Array): JSONValue {
-  return JSON.parse(decoder.decode(bytes));
+  return parseJSON(bytes).value;
 }
 
 export function encodeBody(value: unknown): string {
-  return JSON.stringify(value);
+  return stringifyJSON(value);
 }
 
 /** Collects a body, refusing more than `limit` bytes without reading further. */
