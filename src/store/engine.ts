@@ -43,15 +43,26 @@ export interface Feed {
 export interface Engine {
   readonly name: string;
   open(): Promise<void>;
-  /** Everything under `prefix` in key order, in pages, as it was at one revision: `at`, or the current head. */
+  /**
+   * Everything under `prefix` in key order, in pages, as it was at one revision: `at`, or the current head. At least one page,
+   * be it empty: it carries the revision. Throws ExpiredError when `at` is compacted.
+   */
   scan(prefix: string, at?: Revision): AsyncIterable<{ readonly revision: Revision; readonly rows: readonly Row[] }>;
-  /** Resolves when the write is durable, and never before. */
+  /**
+   * Resolves when the write is durable, and never before. Removing a key that does not exist is never committed.
+   * Rejects with a StoreError when it is not known to be durable.
+   */
   commit(write: Write): Promise<CommitResult>;
-  /** Calls `listener` with all changes after `after`, in total order and without a gap, until `signal` aborts. */
+  /**
+   * Calls `listener` with all changes after `after`, in total order and without a gap, until `signal` aborts; then resolves.
+   * A row is shown when it is durable, and before or while its `commit` resolves. Rejects with ExpiredError when `after` is compacted.
+   */
   feed(after: Revision, listener: (feed: Feed) => void, signal: AbortSignal): Promise<void>;
   /** The last durable revision: a read that starts now must see at least this one. */
   head(): Promise<Revision>;
-  /** Forgets history before `revision`. */
+  /** The oldest revision that `scan` and `feed` can still start at, if the engine knows: what it is replayed from after a restart. */
+  oldest?(): Promise<Revision>;
+  /** Forgets history before `revision`: `scan` at it and `feed` after it still work. */
   compact(revision: Revision): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,0 +1,30 @@
+/** Errors of the store an operator sees: each has a code and names the file or endpoint it is about. */
+
+export type StoreErrorCode =
+  /** Another process has the store open. */
+  | "STORE_LOCKED"
+  /** The file is no store of ours. */
+  | "STORE_FOREIGN"
+  /** The store was written in a format this version does not know. */
+  | "STORE_VERSION"
+  /** The file is damaged. */
+  | "STORE_CORRUPT"
+  /** The file cannot be opened or created. */
+  | "STORE_OPEN"
+  /** A write could not be made durable (disk full, I/O error); the store says nothing about it ever after. */
+  | "STORE_WRITE"
+  /** The store was closed, or its writer died. */
+  | "STORE_CLOSED"
+  /** A remote store does not answer. */
+  | "STORE_UNAVAILABLE";
+
+/** `message` is a sentence for the operator, ending in what to do where there is something to do. */
+export class StoreError extends Error {
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "StoreError";
+    this.code = code;
+  }
+}
