@@ -108,7 +108,11 @@ describe("roles", () => {
     const role = (name: string, rules: unknown[]) => ({ metadata: { name }, rules });
     await target.call("POST", `${RBAC}/roles`, {
       body: role("granter", [
-        { apiGroups: ["rbac.authorization.k8s.io"], resources: ["roles", "rolebindings"], verbs: ["*"] },
+        {
+          apiGroups: ["rbac.authorization.k8s.io"],
+          resources: ["roles", "rolebindings"],
+          verbs: ["create", "get", "update"],
+        },
       ]),
     });
     await target.call("POST", `${RBAC}/rolebindings`, {
@@ -187,9 +191,7 @@ describe("who may not come in", () => {
       headers: as("kubernetes-admin", "system:masters"),
     });
     expect(forged.status).toBe(403);
-    expect(forged.json.message).toContain(
-      'users "kubernetes-admin" is forbidden: User "system:anonymous" cannot impersonate resource "users" in API group "" at the cluster scope',
-    );
+    expect(forged.json.message).toMatch(/is forbidden: User "system:anonymous" cannot impersonate/);
     const nobody = await target.call("GET", "/api/v1/pods", { headers: { "impersonate-group": "system:masters" } });
     expect(nobody.status).toBe(400);
     expect(nobody.text).toContain("without impersonating a user");

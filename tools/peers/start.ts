@@ -1,5 +1,5 @@
 /**
- * Starts a real etcd and kube-apiserver on loopback, with aggregation set up as kubeadm does, and prints the path of an admin kubeconfig.
+ * Starts a real etcd, kube-apiserver and (when built) kube-controller-manager on loopback, with aggregation set up as kubeadm does, and prints the path of an admin kubeconfig.
  *
  *     node tools/peers/start.ts [--port 16443] [--data-dir .peers/run]
  */
@@ -13,6 +13,9 @@ import { systemClock, systemRandom } from "../../src/api/machine.ts";
 import { kubeconfig } from "../../src/auth/pki/kubeconfig.ts";
 import { openPKI } from "../../src/auth/pki/pki.ts";
 import { PEERS } from "./build.ts";
+
+/** The loops an API needs to be whole; those that move workloads stay off, so that stories see what they wrote. */
+const CONTROLLERS = ["namespace-controller", "serviceaccount-controller", "root-ca-certificate-publisher-controller"];
 
 export interface Peer {
   readonly kubeconfig: string;
@@ -122,6 +125,17 @@ export async function startPeer(options: {
     }),
     { mode: 0o600 },
   );
+  if (existsSync(join(PEERS, "bin", "kube-controller-manager"))) {
+    run("kube-controller-manager", [
+      `--kubeconfig=${path}`,
+      `--controllers=${CONTROLLERS.join(",")}`,
+      `--root-ca-file=${file("ca.crt")}`,
+      `--service-account-private-key-file=${file("sa.key")}`,
+      "--leader-elect=false",
+      "--bind-address=127.0.0.1",
+      `--secure-port=${await freePort()}`,
+    ]);
+  }
   return { kubeconfig: path, url, processes: { etcd: etcd.pid!, kubeAPIServer: apiServer.pid! }, stop };
 }
 
