@@ -1,26 +1,25 @@
 /** The codecs of every built-in kind, made from the generated tables on first use. */
-import type { ObjectCodec } from "../api/codec.ts";
 import { tables as metaTables } from "../api/generated/tables.ts";
 import type { GroupVersionKind, KubeObject } from "../api/meta.ts";
-import { type CodecOptions, structCodec } from "../api/types/codec.ts";
+import { type CodecOptions, type StructCodec, structCodec } from "../api/types/codec.ts";
 import { type Struct, Types } from "../api/types/table.ts";
 import { tables } from "./generated/tables.ts";
 
 /** All types of all built-in group-versions. */
 export const builtinTypes = new Types(metaTables, tables);
 
-const codecs = new Map<string, ObjectCodec>();
+const codecs = new Map<string, StructCodec>();
 const options: CodecOptions = { knows: (kind) => builtinTypes.kind(kind) !== undefined };
 
 /** The codec of a built-in kind, sub-resource kinds such as Scale and Eviction included. Throws for a kind that no table has. */
-export function codecFor<T extends KubeObject = KubeObject>(kind: GroupVersionKind): ObjectCodec<T> {
+export function codecFor<T extends KubeObject = KubeObject>(kind: GroupVersionKind): StructCodec<T> {
   const key = `${kind.group}/${kind.version}/${kind.kind}`;
   let codec = codecs.get(key);
   if (codec === undefined) {
     codec = structCodec({ group: kind.group, version: kind.version, kind: kind.kind }, structOf(kind), options);
     codecs.set(key, codec);
   }
-  return codec as unknown as ObjectCodec<T>;
+  return codec as unknown as StructCodec<T>;
 }
 
 /** The structure of a built-in kind. Throws for a kind that no table has. */

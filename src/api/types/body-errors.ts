@@ -1,7 +1,14 @@
 /** Why a body cannot become an object of the kind that the endpoint serves: kube-apiserver's 400s (spec: apiserver 2.4). */
 import { goQuote } from "../go-quote.ts";
 import { decodeUTF8, isObject, newObject, own } from "../json/index.ts";
-import { apiVersionOf, type GroupVersionKind, type JSONObject, type JSONValue, parseAPIVersion } from "../meta.ts";
+import {
+  apiVersionOf,
+  type GroupVersion,
+  type GroupVersionKind,
+  type JSONObject,
+  type JSONValue,
+  parseAPIVersion,
+} from "../meta.ts";
 import { StatusError } from "../status.ts";
 import { describe } from "./fault.ts";
 
@@ -47,12 +54,18 @@ function summarise(body: Uint8Array): string {
 const TYPE_META =
   'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
 
-/** Checks that a parsed body is an object of the expected kind, or of none. `knows` tells kinds that exist from those that do not. */
+/** What there is beside the expected kind (see CodecOptions). */
+interface Known {
+  readonly knows?: (kind: GroupVersionKind) => boolean;
+  readonly accepts?: (version: GroupVersion) => boolean;
+}
+
+/** Checks that a parsed body is an object of the expected kind, or of none. */
 export function recognise(
   value: JSONValue,
   expected: GroupVersionKind,
   body: Uint8Array | undefined,
-  knows?: (kind: GroupVersionKind) => boolean,
+  known: Known,
 ): JSONObject {
   if (value === null) return newObject();
   const failed = (problem: string) =>
@@ -66,22 +79,19 @@ export function recognise(
   const apiVersion = text("apiVersion");
   const parsed = parseAPIVersion(apiVersion);
   if (parsed === undefined) throw unrecognised(expected, `unexpected GroupVersion string: ${apiVersion}`, body);
-  expectKind({ ...parsed, kind: text("kind") }, expected, knows);
+  expectKind({ ...parsed, kind: text("kind") }, expected, known);
   return value;
 }
 
 /** The same check for a kind that is already at hand; empty parts default to the expected ones. */
-export function expectKind(
-  named: GroupVersionKind,
-  expected: GroupVersionKind,
-  knows?: (kind: GroupVersionKind) => boolean,
-): void {
+export function expectKind(named: GroupVersionKind, expected: GroupVersionKind, known: Known): void {
   const kind = named.kind === "" ? expected.kind : named.kind;
   const defaulted = named.version === "" && (named.group === "" || named.group === expected.group);
   const { group, version } = defaulted ? expected : named;
   if (kind === expected.kind && group === expected.group && version === expected.version) return;
   const found = { group, version, kind };
-  const exists = knows?.(found) ?? true;
+  if (kind === expected.kind && known.accepts?.(found)) return;
+  const exists = known.knows?.(found) ?? true;
   if (!exists) {
     const gv = goQuote(apiVersionOf(found));
     const detail = `no kind ${goQuote(kind)} is registered for version ${gv} in scheme "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"`;

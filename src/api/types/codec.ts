@@ -1,11 +1,22 @@
 /** The codec of one built-in kind: bodies in, canonical bytes out, driven by the table of its types. */
 import type { BodyMediaType, Decoded, ObjectCodec } from "../codec.ts";
-import { encodeUTF8, JSONSyntaxError, parseJSON } from "../json/index.ts";
-import { apiVersionOf, type GroupVersionKind, type JSONObject, type JSONValue, type KubeObject } from "../meta.ts";
+import { encodeUTF8, JSONSyntaxError, newObject, parseJSON } from "../json/index.ts";
+import {
+  apiVersionOf,
+  type GroupVersion,
+  type GroupVersionKind,
+  type JSONObject,
+  type JSONValue,
+  type KubeObject,
+  parseAPIVersion,
+} from "../meta.ts";
 import { badRequest } from "../status.ts";
-import { recognise, undecodable, unrecognised } from "./body-errors.ts";
+import { expectKind, recognise, undecodable, unrecognised } from "./body-errors.ts";
 import { decodeStruct } from "./decode-json.ts";
+import { readMessage } from "./decode-protobuf.ts";
 import { encodeObject } from "./encode-json.ts";
+import { hasProtobuf } from "./encode-protobuf.ts";
+import { type Envelope, encodeEnvelope, encodeMessage, openEnvelope } from "./envelope.ts";
 import { Cursor, DecodeError } from "./fault.ts";
 import { mergeProblems } from "./problems.ts";
 import type { Struct } from "./table.ts";
@@ -15,6 +26,14 @@ export interface CodecOptions {
   readonly parseYAML?: (body: Uint8Array) => { readonly value: JSONValue; readonly problems: readonly string[] };
   /** Whether a kind exists at all; decides between two texts when a body holds another kind than expected. */
   readonly knows?: (kind: GroupVersionKind) => boolean;
+  /** Other group-versions under which the kind may arrive: DeleteOptions comes as `v1`, `apps/v1`, `meta.k8s.io/v1`. */
+  readonly accepts?: (version: GroupVersion) => boolean;
+}
+
+export interface StructCodec<T extends KubeObject = KubeObject> extends ObjectCodec<T> {
+  readonly struct: Struct;
+  /** The protobuf message without envelope, to embed in lists; absent where the kind has no protobuf form. */
+  encodeMessage?(object: T): Uint8Array;
 }
 
 /** A codec for `kind`, whose fields are those of `struct`. */
@@ -22,35 +41,68 @@ export function structCodec<T extends KubeObject = KubeObject>(
   kind: GroupVersionKind,
   struct: Struct,
   options: CodecOptions = {},
-): ObjectCodec<T> {
+): StructCodec<T> {
   const apiVersion = apiVersionOf(kind);
 
-  const fromParsed = (value: JSONValue, duplicates: readonly string[], body: Uint8Array | undefined): Decoded<T> => {
-    const object = recognise(value, kind, body, options.knows);
-    const cursor = new Cursor();
-    const decoded = decodeWhole(object, cursor);
-    decoded["kind"] = kind.kind;
-    decoded["apiVersion"] = apiVersion;
-    return { object: decoded as unknown as T, problems: mergeProblems(duplicates, cursor.problems) };
+  /** Kind and apiVersion come first, and always as this codec has them. */
+  const begin = (): JSONObject => {
+    const out = newObject();
+    out["kind"] = kind.kind;
+    out["apiVersion"] = apiVersion;
+    return out;
+  };
+  const end = (out: JSONObject): T => {
+    out["kind"] = kind.kind;
+    out["apiVersion"] = apiVersion;
+    return out as unknown as T;
+  };
+  const refuse = (error: unknown): never => {
+    if (error instanceof DecodeError) throw undecodable(kind, kind, error.message);
+    throw error;
   };
 
-  const decodeWhole = (object: JSONObject, cursor: Cursor): JSONObject => {
-    let decoded: JSONObject;
+  const fromParsed = (value: JSONValue, duplicates: readonly string[], body: Uint8Array | undefined): Decoded<T> => {
+    const object = recognise(value, kind, body, options);
+    const cursor = new Cursor();
+    const out = begin();
     try {
-      decoded = decodeStruct(struct, object, cursor);
+      decodeStruct(struct, object, cursor, out);
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      throw undecodable(kind, kind, error.message);
+      refuse(error);
     }
     if (cursor.error !== undefined) throw undecodable(kind, kind, cursor.error);
-    return decoded;
+    return { object: end(out), problems: mergeProblems(duplicates, cursor.problems) };
   };
 
-  return {
+  const fromProtobuf = (body: Uint8Array): Decoded<T> => {
+    let envelope: Envelope;
+    try {
+      envelope = openEnvelope(body);
+    } catch (error) {
+      if (error instanceof DecodeError) throw unrecognised(kind, error.message, body);
+      throw error;
+    }
+    const version = parseAPIVersion(envelope.apiVersion) ?? { group: "", version: envelope.apiVersion };
+    expectKind({ ...version, kind: envelope.kind }, kind, options);
+    const out = begin();
+    try {
+      readMessage(struct, envelope.raw, out);
+    } catch (error) {
+      refuse(error);
+    }
+    return { object: end(out), problems: [] };
+  };
+
+  const codec: StructCodec<T> = {
     kind,
+    struct,
     decode(body: Uint8Array, mediaType: BodyMediaType): Decoded<T> {
-      if (mediaType === "application/vnd.kubernetes.protobuf")
-        throw badRequest("protobuf bodies are not supported yet");
+      if (mediaType === "application/vnd.kubernetes.protobuf") {
+        if (hasProtobuf(struct)) return fromProtobuf(body);
+        throw badRequest(
+          `object *${struct.go} does not implement the protobuf marshalling interface and cannot be decoded from a protobuf message`,
+        );
+      }
       if (mediaType === "application/yaml") {
         if (options.parseYAML === undefined) throw badRequest("YAML bodies are not supported here");
         const parsed = options.parseYAML(body);
@@ -69,4 +121,9 @@ export function structCodec<T extends KubeObject = KubeObject>(
     encode: (object: T, resourceVersion = "") =>
       encodeUTF8(encodeObject(kind, struct, object as unknown as JSONObject, resourceVersion)),
   };
+  if (hasProtobuf(struct)) {
+    codec.encodeProtobuf = (object) => encodeEnvelope(kind, struct, object as unknown as JSONObject);
+    codec.encodeMessage = (object) => encodeMessage(struct, object as unknown as JSONObject);
+  }
+  return codec;
 }

@@ -39,12 +39,12 @@ function planOf(struct: Struct): Plan {
   return plan;
 }
 
-/** Decodes an object; problems and the first type error stay in the cursor. Throws DecodeError when a value refuses itself. */
-export function decodeStruct(struct: Struct, value: JSONObject, cursor: Cursor): JSONObject {
-  return readStruct(planOf(struct), value, cursor);
+/** Decodes an object into `out`, which may hold kind and apiVersion already; problems and the first type error stay in the cursor. Throws DecodeError when a value refuses itself. */
+export function decodeStruct(struct: Struct, value: JSONObject, cursor: Cursor, out?: JSONObject): JSONObject {
+  return readStruct(planOf(struct), value, cursor, out);
 }
 
-function readStruct(plan: Plan, value: JSONObject, cursor: Cursor): JSONObject {
+function readStruct(plan: Plan, value: JSONObject, cursor: Cursor, out: JSONObject = newObject()): JSONObject {
   const { slots, byName } = plan;
   const found: (JSONValue | undefined)[] = new Array(slots.length);
   cursor.enter(plan.struct);
@@ -62,7 +62,6 @@ function readStruct(plan: Plan, value: JSONObject, cursor: Cursor): JSONObject {
     cursor.steps.pop();
   }
   cursor.leave();
-  const out = newObject();
   for (let index = 0; index < found.length; index++) {
     const item = found[index];
     const slot = slots[index]!;
