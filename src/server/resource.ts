@@ -39,6 +39,8 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   readonly returnsDeletedObject?: boolean;
   /** Seconds of grace for a delete; undefined: the kind is removed at once (spec: apiserver 2.8). */
   gracePeriodSeconds?(object: T, asked: number | undefined): number | undefined;
+  /** What happens to dependents when a delete does not say; default Background (spec: apiserver 3.7). */
+  readonly defaultPropagationPolicy?: "Background" | "Orphan";
   /** A delete that must not remove yet changes the object here (namespaces: phase Terminating) and answers true. */
   beginDelete?(object: T, context: RequestContext): boolean;
   /** An update after which the object must go (namespaces: no finalizers left). Default: deletion began and no finalizer is left. */
@@ -103,6 +105,12 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   readonly subresources?: readonly Subresource<T>[];
   /** Where its objects live in the store; always ends in "/" (spec: apiserver 11.1), e.g. `/registry/services/specs/`. */
   readonly storagePrefix: string;
+  /** When its objects are stored in another version than this one: that version's codec, and the conversions, in batches (a webhook may do them). */
+  readonly storage?: {
+    readonly codec: ObjectCodec;
+    fromStored(objects: KubeObject[]): Promise<KubeObject[]> | KubeObject[];
+    toStored(object: T): Promise<KubeObject> | KubeObject;
+  };
   /** Seconds after which a stored object vanishes (Events). */
   readonly ttlSeconds?: number;
   /** The names of component schemas and how to get them; see `schema/openapi.ts`. */

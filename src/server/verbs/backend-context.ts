@@ -1,0 +1,66 @@
+/** What the verbs of one backend share. */
+import type { Clock, Random } from "../../api/clock.ts";
+import type { State } from "../../store/state.ts";
+import type { Admission } from "../admission.ts";
+import type { Authorizer } from "../authorization.ts";
+import type { Exchange } from "../exchange.ts";
+import type { Endpoint } from "../representation/endpoint.ts";
+import type { RequestContext } from "../resource.ts";
+
+/** Records which manager owns which fields, in `managedFields`; changes `object` in place (spec: apiserver 3.5). */
+export interface FieldManagers {
+  update(change: {
+    readonly endpoint: Endpoint;
+    readonly subresource: string;
+    readonly object: import("../../api/meta.ts").KubeObject;
+    readonly old: import("../../api/meta.ts").KubeObject | undefined;
+    readonly manager: string;
+    readonly now: number;
+  }): void;
+}
+
+export interface Backing {
+  readonly group: string;
+  readonly version: string;
+  readonly state: State | undefined;
+  readonly admission: Admission | undefined;
+  readonly authorizer: Authorizer | undefined;
+  readonly managers: FieldManagers | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Watches without `timeoutSeconds` end after one to two times this long. */
+  readonly minRequestTimeoutSeconds: number;
+}
+
+/** One request at one endpoint. */
+export interface Call {
+  readonly backing: Backing;
+  readonly endpoint: Endpoint;
+  readonly exchange: Exchange;
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+}
+
+/** The store behind an endpoint that is no virtual one. */
+export function stateOf(call: Call): State {
+  const { state } = call.backing;
+  if (state === undefined)
+    throw new Error(`${call.endpoint.definition.plural} is stored, but this backend has no store`);
+  return state;
+}
+
+export function contextOf(call: Call, dryRun: boolean, name = call.name): RequestContext {
+  const { backing, exchange } = call;
+  return {
+    user: exchange.user,
+    namespace: call.namespace,
+    name,
+    subresource: call.subresource,
+    dryRun,
+    clock: backing.clock,
+    random: backing.random,
+    signal: exchange.signal,
+    warn: (text) => exchange.warn(text),
+  };
+}
