@@ -98,7 +98,7 @@ export async function startPeer(options: {
     "--requestheader-extra-headers-prefix=X-Remote-Extra-",
     `--proxy-client-cert-file=${file("front-proxy-client.crt")}`,
     `--proxy-client-key-file=${file("front-proxy-client.key")}`,
-    "--enable-aggregator-routing=true",
+    "--enable-aggregator-routing=false",
     "--authorization-mode=RBAC",
     "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
     `--service-account-key-file=${file("sa.pub")}`,
