@@ -1,0 +1,160 @@
+/** Connections to backends: one pool for each address and set of TLS rules, shared by everybody who wants the same. */
+import { lookup as resolveName } from "node:dns";
+import type { LookupFunction } from "node:net";
+import { buildConnector, type Dispatcher, Pool } from "undici";
+import type { Clock, Timer } from "../api/clock.ts";
+import { refusedAddress } from "./addresses.ts";
+import { DialError } from "./dial-errors.ts";
+import type { Address } from "./resolver.ts";
+import { type TargetTLS, tlsKey, tlsOptions } from "./tls.ts";
+
+export interface DialerOptions {
+  readonly clock: Clock;
+  /** Names that resolve to this host or this link are refused otherwise. */
+  readonly allowLoopbackEndpoints?: boolean;
+  /** The largest response head, bytes. Default 64 KiB. */
+  readonly maxHeaderSize?: number;
+  /** For the TCP and the TLS handshake together, milliseconds. Default 30 s. */
+  readonly connectTimeout?: number;
+}
+
+/** A way to one address under one set of TLS rules. */
+export interface Connection {
+  dispatch(options: Omit<Dispatcher.DispatchOptions, "origin">, handler: Dispatcher.DispatchHandler): void;
+  /** New requests get new connections. */
+  closeIdle(): void;
+}
+
+export interface Dialer {
+  /** Throws a TransportError when the TLS rules are unusable. */
+  connect(address: Address, tls: TargetTLS): Connection;
+  /** Checks the rules alone, as `connect` would. */
+  check(tls: TargetTLS): void;
+  /** Pools open at present. */
+  readonly pools: number;
+  close(): Promise<void>;
+}
+
+/** Idle connections are closed after this long, and pools nobody uses. Milliseconds. */
+const IDLE = 90_000;
+const SWEEP = 60_000;
+
+interface Entry {
+  readonly pool: Pool;
+  used: number;
+}
+
+export function createDialer(options: DialerOptions): Dialer {
+  const { clock } = options;
+  const pools = new Map<string, Entry>();
+  /** Parsed rules by key: parsing a bundle is not for every request. */
+  const rules = new Map<string, ReturnType<typeof tlsOptions>>();
+  const keys = new WeakMap<TargetTLS, string>();
+  let sweeper: Timer | undefined;
+
+  function keyOf(tls: TargetTLS): string {
+    let key = keys.get(tls);
+    if (key === undefined) {
+      key = tlsKey(tls);
+      keys.set(tls, key);
+    }
+    return key;
+  }
+
+  function rulesOf(tls: TargetTLS, key: string): ReturnType<typeof tlsOptions> {
+    let found = rules.get(key);
+    if (found === undefined) {
+      found = tlsOptions(tls);
+      if (rules.size >= 4096) rules.clear();
+      rules.set(key, found);
+    }
+    return found;
+  }
+
+  function open(address: Address, settings: ReturnType<typeof tlsOptions>): Pool {
+    const connect = buildConnector({
+      ...settings,
+      allowH2: false,
+      // A resumed session would hide the client certificate's chain from the backend.
+      maxCachedSessions: 0,
+      timeout: options.connectTimeout ?? 30_000,
+      ...(!options.allowLoopbackEndpoints && { lookup: guardedLookup }),
+    });
+    return new Pool(`https://${address.authority}`, {
+      allowH2: false,
+      connections: null,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: IDLE,
+      maxHeaderSize: options.maxHeaderSize ?? 64 * 1024,
+      // undici would take the name from the Host header.
+      connect: (request, callback) => connect({ ...request, servername: settings.servername }, callback),
+    });
+  }
+
+  function sweep(): void {
+    sweeper = undefined;
+    const now = clock.monotonic();
+    for (const [key, entry] of pools) {
+      if (entry.pool.stats.size === 0 && now - entry.used >= IDLE) {
+        pools.delete(key);
+        void entry.pool.close();
+      }
+    }
+    if (pools.size > 0) sweeper = clock.after(SWEEP, sweep);
+  }
+
+  return {
+    get pools() {
+      return pools.size;
+    },
+    check(tls) {
+      rulesOf(tls, keyOf(tls));
+    },
+    connect(address, tls) {
+      const tlsText = keyOf(tls);
+      const settings = rulesOf(tls, tlsText);
+      const key = `${address.authority} ${tlsText}`;
+      return {
+        dispatch(request, handler) {
+          let entry = pools.get(key);
+          if (entry === undefined) {
+            entry = { pool: open(address, settings), used: 0 };
+            pools.set(key, entry);
+            sweeper ??= clock.after(SWEEP, sweep);
+          }
+          entry.used = clock.monotonic();
+          entry.pool.dispatch({ ...request, origin: `https://${address.authority}` }, handler);
+        },
+        closeIdle() {
+          const entry = pools.get(key);
+          if (entry === undefined) return;
+          pools.delete(key);
+          void entry.pool.close();
+        },
+      };
+    },
+    async close() {
+      sweeper?.cancel();
+      const open = [...pools.values()];
+      pools.clear();
+      await Promise.all(open.map(({ pool }) => pool.destroy()));
+    },
+  };
+}
+
+/** Resolves a name and refuses the answer when it leads back to this host or link: the address checked is the address dialled. */
+const guardedLookup: LookupFunction = (hostname, options, callback) => {
+  resolveName(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error !== null) return callback(error, "");
+    for (const { address } of addresses) {
+      const why = refusedAddress(address);
+      if (why !== undefined) {
+        return callback(new DialError("AddressRefused", `dial tcp: lookup ${hostname}: ${why}`, true), "");
+      }
+    }
+    if (options.all) callback(null, addresses);
+    else callback(null, addresses[0]!.address, addresses[0]!.family);
+  });
+};

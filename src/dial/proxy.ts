@@ -1,0 +1,313 @@
+/** The reverse proxy behind aggregation: one exchange to one backend, streamed both ways (spec: aggregation 3.2 to 3.7). */
+import type { Dispatcher } from "undici";
+import type { Clock } from "../api/clock.ts";
+import { StatusError } from "../api/status.ts";
+import type { Exchange } from "../server/exchange.ts";
+import { isLongRunning } from "../server/request-info.ts";
+import type { Breaker } from "./breaker.ts";
+import type { Bulkhead } from "./bulkhead.ts";
+import { DialError, dialError } from "./dial-errors.ts";
+import type { Connection, Dialer } from "./dialer.ts";
+import { canonicalPath, canonicalQuery } from "./go-url.ts";
+import { requestHeaders, responseHeaders } from "./headers.ts";
+import type { Address } from "./resolver.ts";
+import { type TargetTLS, TransportError } from "./tls.ts";
+import { proxyUpgrade } from "./upgrade.ts";
+
+export interface ProxyTarget {
+  /** Where this request goes; asked anew for every attempt. Throws when there is nowhere to go. */
+  resolve(): Address;
+  readonly tls: TargetTLS;
+  readonly bulkhead: Bulkhead;
+}
+
+export interface ProxyOptions {
+  readonly clock: Clock;
+  readonly dialer: Dialer;
+  readonly breaker: Breaker;
+  /** Answer redirects with 502 instead of passing them on. Default true. */
+  readonly rejectRedirects?: boolean;
+  /** Names, in lower case, that authentication consumes beside the standard ones. */
+  readonly credentials?: ReadonlySet<string>;
+  /** Told of every failure, with the exchange it belongs to: the reason stays with the operator. */
+  onError?(exchange: Exchange, error: Error): void;
+}
+
+export type Proxy = (exchange: Exchange, target: ProxyTarget) => Promise<void>;
+
+/** The limit for discovery documents, milliseconds. */
+const DISCOVERY_TIMEOUT = 5000;
+/** Interim responses a backend may send before the real one. */
+const MAX_INFORMATIONAL = 5;
+/** How often another address is asked for when one is known to refuse connections. */
+const OTHER_ADDRESSES = 4;
+
+const REDIRECT = "the backend attempted to redirect this request, which is not permitted";
+
+/** A plain-text answer as Go's http.Error writes it. */
+export function textError(exchange: Exchange, code: number, message: string): void {
+  const { response } = exchange;
+  if (response.started) {
+    response.abort();
+    return;
+  }
+  response.setHeader("X-Content-Type-Options", "nosniff");
+  response.send(code, "text/plain; charset=utf-8", `${message}\n`);
+}
+
+/** Whether this is a request for `/apis/<group>/<version>`, which must be answered quickly. */
+function isDiscovery(exchange: Exchange): boolean {
+  const { isResourceRequest, path } = exchange.info;
+  return !isResourceRequest && path.replace(/^\/+|\/+$/g, "").split("/").length === 3;
+}
+
+export function createProxy(options: ProxyOptions): Proxy {
+  const { clock, dialer, breaker } = options;
+  const report = (exchange: Exchange, error: unknown) =>
+    options.onError?.(exchange, error instanceof Error ? error : new Error(String(error)));
+
+  /** An address whose breaker is closed, if one turns up in a few tries. */
+  function pick(target: ProxyTarget): Address {
+    let address = target.resolve();
+    for (let turn = 0; turn < OTHER_ADDRESSES && breaker.isOpen(address.authority); turn++) address = target.resolve();
+    return address;
+  }
+
+  return async (exchange, target) => {
+    let address: Address;
+    let connection: Connection;
+    try {
+      dialer.check(target.tls);
+    } catch (error) {
+      report(exchange, error);
+      if (!(error instanceof TransportError)) throw error;
+      return textError(exchange, 500, error.message);
+    }
+    try {
+      address = pick(target);
+    } catch (error) {
+      report(exchange, error);
+      return textError(exchange, 503, "service unavailable");
+    }
+    const path = canonicalPath(exchange.rawPath);
+    if (path === undefined) return textError(exchange, 400, "400 Bad Request");
+    if (exchange.upgrade !== undefined) {
+      return await proxyUpgrade(exchange, { ...options, address, tls: target.tls, path: withQuery(path, exchange) });
+    }
+
+    const hasBody = carriesBody(exchange);
+    const release = await target.bulkhead.enter(isLongRunning(exchange.info), exchange.signal);
+    try {
+      for (let attempt = 0; ; attempt++) {
+        const failure = breaker.refuse(address.authority) ?? (await once());
+        if (failure === undefined) return;
+        if (exchange.signal.aborted) return abandoned(exchange);
+        // Only what cannot have reached the backend, or may safely reach it twice, is tried again.
+        const { method } = exchange;
+        const safe = failure.atConnect || (failure.reason === "Reset" && (method === "GET" || method === "HEAD"));
+        if (attempt === 0 && !hasBody && safe && !exchange.response.started) {
+          const other = another(address);
+          if (other !== undefined && (failure.reason === "Reset" || other.authority !== address.authority)) {
+            address = other;
+            continue;
+          }
+        }
+        report(exchange, failure);
+        return textError(exchange, 503, `error trying to reach service: ${failure.message}`);
+      }
+    } finally {
+      release();
+    }
+
+    function another(current: Address): Address | undefined {
+      try {
+        const other = pick(target);
+        return other.authority === current.authority ? pick(target) : other;
+      } catch {
+        return undefined;
+      }
+    }
+
+    /** One attempt; a failure before the response began is returned. */
+    async function once(): Promise<DialError | undefined> {
+      let headers: string[];
+      try {
+        connection = dialer.connect(address, target.tls);
+        headers = requestHeaders({
+          raw: exchange.rawHeaders,
+          user: exchange.user,
+          auditID: exchange.auditID,
+          authority: address.authority,
+          clientAddress: exchange.peer.address,
+          path: path!,
+          ...(options.credentials !== undefined && { credentials: options.credentials }),
+        });
+      } catch (error) {
+        return dialError(error, address.authority, clock.now());
+      }
+      if (hasBody && exchange.body.length !== undefined) headers.push("Content-Length", String(exchange.body.length));
+      const { authority } = address;
+      return await forward({
+        exchange,
+        connection,
+        clock,
+        authority,
+        rejectRedirects: options.rejectRedirects ?? true,
+        request: {
+          method: exchange.method as Dispatcher.HttpMethod,
+          path: withQuery(path!, exchange),
+          headers,
+          // undici takes any async iterable and keeps its pace.
+          body: hasBody ? (exchange.body.stream() as unknown as Dispatcher.DispatchOptions["body"]) : null,
+        },
+        connected: () => breaker.succeeded(authority),
+        failed: (error) => breaker.failed(authority, error),
+        broken: (error) => report(exchange, error),
+      });
+    }
+  };
+}
+
+const withQuery = (path: string, { rawQuery }: Exchange) => {
+  const query = canonicalQuery(rawQuery);
+  return query === "" ? path : `${path}?${query}`;
+};
+
+/** Whether there is a body to send on. An unknown length means one, unless the method usually has none and nothing announces it. */
+function carriesBody(exchange: Exchange): boolean {
+  const { length } = exchange.body;
+  if (length !== undefined) return length > 0;
+  if (exchange.header("transfer-encoding") !== undefined) return true;
+  return exchange.method !== "GET" && exchange.method !== "HEAD";
+}
+
+/** The caller is gone or out of time: whoever set the limit says what the answer is. */
+function abandoned(exchange: Exchange): void {
+  const { reason } = exchange.signal;
+  if (reason instanceof StatusError && !exchange.response.started) throw reason;
+  if (!exchange.response.finished) exchange.response.abort();
+}
+
+interface Forward {
+  readonly exchange: Exchange;
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly authority: string;
+  readonly rejectRedirects: boolean;
+  readonly request: Parameters<Connection["dispatch"]>[0];
+  /** A connection stands. */
+  connected(): void;
+  /** The attempt failed before a response began. */
+  failed(error: DialError): void;
+  /** The response broke off. */
+  broken(error: DialError): void;
+}
+
+/** Sends the request and pumps the response, each side at the other's pace. */
+function forward(options: Forward): Promise<DialError | undefined> {
+  const { exchange, clock, authority } = options;
+  const { response, signal } = exchange;
+  return new Promise((resolve) => {
+    let abortUpstream: ((reason: Error) => void) | undefined;
+    let over = false;
+    let informational = 0;
+
+    const finish = (failure?: DialError) => {
+      if (over) return;
+      over = true;
+      deadline?.cancel();
+      signal.removeEventListener("abort", onAbort);
+      resolve(failure);
+    };
+    /** Ends it from our side: the client sees an error answer, or a stream that is visibly cut off. */
+    const cut = (error: DialError) => {
+      if (over) return;
+      if (response.started) {
+        response.abort();
+        options.broken(error);
+        finish();
+      } else {
+        options.failed(error);
+        finish(error);
+      }
+      abortUpstream?.(error);
+    };
+    const onAbort = () => cut(new DialError("Other", "context canceled", false, signal.reason));
+    const deadline = isDiscovery(exchange)
+      ? clock.after(DISCOVERY_TIMEOUT, () => cut(new DialError("Timeout", "context deadline exceeded", false)))
+      : undefined;
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(controller) {
+        options.connected();
+        if (over) return controller.abort(new Error("no longer wanted"));
+        abortUpstream = (reason) => controller.abort(reason);
+      },
+      onResponseStart(controller, status, headers) {
+        if (over) return;
+        if (status < 200) {
+          if (++informational > MAX_INFORMATIONAL)
+            cut(new DialError("Other", "too many 1xx informational responses", false));
+          return;
+        }
+        const lines = headerLines(controller.rawHeaders, headers);
+        if (options.rejectRedirects && status >= 300 && status < 400 && lines.some(isLocation)) {
+          response.send(502, "text/plain; charset=utf-8", REDIRECT);
+          finish();
+          return controller.abort(new Error(REDIRECT));
+        }
+        responseHeaders(
+          lines,
+          (name) => response.hasHeader(name),
+          (name, value) => response.addHeader(name, value),
+        );
+        response.start(status);
+      },
+      onResponseData(controller, chunk) {
+        if (over || response.write(chunk)) return;
+        controller.pause();
+        void response.drained().then(() => {
+          if (!over) controller.resume();
+        });
+      },
+      onResponseEnd(_, trailers) {
+        if (over) return;
+        const pairs: [string, string][] = [];
+        for (const [name, value] of Object.entries(trailers ?? {})) {
+          for (const one of Array.isArray(value) ? value : [value ?? ""]) pairs.push([name, one]);
+        }
+        response.end(pairs);
+        finish();
+      },
+      onResponseError(_, error) {
+        cut(dialError(error, authority, clock.now()));
+      },
+    };
+    try {
+      options.connection.dispatch(options.request, handler);
+    } catch (error) {
+      cut(dialError(error, authority, clock.now()));
+    }
+  });
+}
+
+type HeaderLine = readonly [name: string, value: string];
+
+const isLocation = ([name, value]: HeaderLine) => name.toLowerCase() === "location" && value !== "";
+
+/** The header lines as they came, in order; from the parsed ones where the raw ones are missing. */
+function headerLines(raw: unknown, parsed: Readonly<Record<string, string | string[] | undefined>>): HeaderLine[] {
+  const lines: HeaderLine[] = [];
+  if (Array.isArray(raw)) {
+    for (let index = 0; index + 1 < raw.length; index += 2) lines.push([text(raw[index]), text(raw[index + 1])]);
+    return lines;
+  }
+  for (const [name, value] of Object.entries(parsed)) {
+    for (const one of Array.isArray(value) ? value : [value ?? ""]) lines.push([name, one]);
+  }
+  return lines;
+}
+
+const text = (part: unknown) => (Buffer.isBuffer(part) ? part.toString("utf8") : String(part));
