@@ -203,7 +203,7 @@ export function parseQuantity(text: string): Quantity {
   }
   const amount = signed * (1n << BigInt(exponent));
   const precision = 15 - whole.length - Math.trunc((exponent * 3) / 10) - 1;
-  if (fraction === "" && match[4] === undefined && precision >= 0 && abs(amount) <= INT64_MAX) {
+  if (fraction === "" && precision >= 0 && abs(amount) <= INT64_MAX) {
     return new Quantity(amount, 0, "BinarySI", (abs(signed) & 7n) !== 0n ? text : undefined);
   }
   const [unscaled, rounded] = roundToNano(amount, scale);

@@ -13,6 +13,8 @@ import type { JSONObject, JSONValue } from "../meta.ts";
 import { badRequest, requestEntityTooLarge, StatusError } from "../status.ts";
 
 export const MAX_OPERATIONS = 10_000;
+/** Members and items that may be shifted, copied or compared: far beyond any honest patch, and a fraction of a second. */
+const MAX_WORK = 20_000_000;
 /** What all `copy` operations of a patch may add together, in bytes. */
 export const MAX_COPY_BYTES = 3 * 1024 * 1024;
 
@@ -76,11 +78,11 @@ function kindOf(value: JSONValue): string {
   return typeof value === "boolean" ? "bool" : typeof value;
 }
 
-/** The patch does not apply: upstream answers 422 with the library's words. */
+/** The patch does not apply. Upstream's answer keeps the reason to itself; here it is the error's `cause`, for logs and tests. */
 function fail(message: string): never {
-  throw new StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {
-    causes: [{ reason: "UnexpectedServerResponse", message }],
-  });
+  const error = new StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {});
+  error.cause = new Error(message);
+  throw error;
 }
 
 /** Applies operations in order. 422 as soon as one fails; nothing is applied then. */
@@ -102,6 +104,7 @@ class Document {
   /** Containers made by this patch: they may be changed in place. */
   readonly #owned = new WeakSet<object>();
   #copied = 0;
+  #work = 0;
 
   constructor(root: JSONValue) {
     this.#root = root;
@@ -109,6 +112,12 @@ class Document {
 
   get root(): JSONValue {
     return this.#root;
+  }
+
+  /** Long lists make single operations expensive; ten thousand of those would hold the event loop. */
+  #spend(container: JSONValue): void {
+    this.#work += Array.isArray(container) ? container.length : isObject(container) ? Object.keys(container).length : 0;
+    if (this.#work > MAX_WORK) throw requestEntityTooLarge("the JSON patch moves too many list items");
   }
 
   apply(operation: Operation): void {
@@ -206,6 +215,7 @@ class Document {
         this.#find(path, false) ?? fail(`test operation does not apply: is missing path: ${path}: missing value`);
       actual = guarded(`error in test for path: '${path}'`, () => get(target)) ?? null;
     }
+    this.#spend(actual);
     if (!equalJSON(actual, value)) fail(`testing value ${path} failed: test failed`);
   }
 
@@ -216,6 +226,8 @@ class Document {
       this.#find(from, false) ??
       fail(`copy operation does not apply: doc is missing from path: ${from}: missing value`);
     const value = guarded(`error in copy for from: '${from}'`, () => get(source)) ?? null;
+    // From here on nobody changes the value in place: it may even be what holds the target.
+    this.#share(value);
     const path = operation.path ?? fail("copy operation failed to decode path: missing value");
     const target =
       this.#find(path, true) ??
@@ -226,30 +238,29 @@ class Document {
         `Unable to complete the copy, the accumulated size increase of copy is ${this.#copied}, exceeding the limit ${MAX_COPY_BYTES}`,
       );
     }
-    guarded("error while adding value during copy", () => insert(target, this.#share(value)));
+    guarded("error while adding value during copy", () => insert(target, value));
   }
 
   readonly #sizes = new WeakMap<object, number>();
 
-  /** Bytes of `value` as JSON. A container that was measured and not changed since is not measured again. */
+  /** Bytes of a shared `value` as JSON. It cannot change any more, so it is measured once. */
   #measure(value: JSONValue): number {
     if (typeof value !== "object" || value === null) return encodeJSON(value).length;
     const known = this.#sizes.get(value);
     if (known !== undefined) return known;
     const size = encodeJSON(value).length;
-    if (!this.#owned.has(value)) this.#sizes.set(value, size);
+    this.#sizes.set(value, size);
     return size;
   }
 
   /** Lets `value` stand in two places: whoever changes it next must copy it first. */
-  #share(value: JSONValue): JSONValue {
+  #share(value: JSONValue): void {
     const work: JSONValue[] = [value];
     for (let next = work.pop(); next !== undefined; next = work.pop()) {
       if (typeof next !== "object" || next === null || !this.#owned.has(next)) continue;
       this.#owned.delete(next);
       work.push(...(Array.isArray(next) ? next : Object.values(next)));
     }
-    return value;
   }
 
   /** The container the last part of `path` belongs to; undefined when a part before it leads nowhere. `writable`: copied if it is not ours. */
@@ -277,11 +288,14 @@ class Document {
       }
       container = next;
     }
-    return { container, key: unescapePart(parts.at(-1)!) };
+    const key = unescapePart(parts.at(-1)!);
+    if (Array.isArray(container) && key !== "-") this.#spend(container);
+    return { container, key };
   }
 
   #own(container: Container): Container {
     if (this.#owned.has(container)) return container;
+    this.#spend(container);
     const fresh = Array.isArray(container) ? container.slice() : copyObject(container);
     this.#owned.add(fresh);
     return fresh;
