@@ -1,6 +1,7 @@
 /** The store: a state in memory over an engine that makes it durable. Bytes and revisions; knows no Pod. */
 export type { ChangedRow, CommitResult, Engine, Feed, Revision, Row, Write } from "./engine.ts";
 export { type MemoryEngineOptions, memoryEngine } from "./engines/memory.ts";
+export { type SqliteEngineOptions, sqliteEngine } from "./engines/sqlite.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
 export { type History, openState, type StateOptions } from "./open-state.ts";
 export {

@@ -1,4 +1,4 @@
-/** The resourceVersion slot of stored JSON: where a revision is written into bytes that are otherwise never touched. */
+/** The resourceVersion slot of stored bytes, as far as the store must know it: unlike `api/json/slot.ts` it meets bytes of others and must leave them alone, without throwing. */
 
 const SLOT = Buffer.from('"resourceVersion":"');
 const BRACE = 0x7b;

@@ -44,10 +44,9 @@ export class Expiry {
   #schedule(): void {
     if (this.#timer !== undefined || this.#closed || this.#due.size === 0) return;
     this.#timer = this.#clock.after(SWEEP, () => {
-      void this.#sweep().finally(() => {
-        this.#timer = undefined;
-        this.#schedule();
-      });
+      this.#timer = undefined;
+      void this.#sweep();
+      this.#schedule();
     });
   }
 

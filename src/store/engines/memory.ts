@@ -112,6 +112,7 @@ export function memoryEngine(options: MemoryEngineOptions = {}): Engine {
         if (after < compacted) return reject(new ExpiredError(after, compacted));
         const past = log.slice(logIndex(after));
         if (past.length > 0) tell({ revision, rows: past });
+        if (signal.aborted) return resolve();
         const listener = { tell, end: () => reject(new StoreError("STORE_CLOSED", "the memory engine is closed")) };
         listeners.add(listener);
         signal.addEventListener(
