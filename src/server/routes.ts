@@ -1,4 +1,6 @@
 /** Who serves what: claims joined with backends into an immutable snapshot. Discovery, OpenAPI and the proxy read it; nothing else decides. */
+import { compareVersions } from "../api/version-order.ts";
+import { sendNotFound, sendText } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** One resource in aggregated discovery (spec: aggregation 4.4). */
@@ -64,4 +66,178 @@ export interface RouteSnapshot {
   at(group: string, version: string): Route | undefined;
   /** The order of legacy `/apis`; the core group has the name "". */
   readonly groups: readonly RouteGroup[];
+}
+
+/** Always served by this process, whoever claims it: claims are made through it. */
+export const REGISTRATION_GROUP = "apiregistration.k8s.io";
+
+const REGISTRATION_CLAIM = { groupPriorityMinimum: 20001, versionPriority: 0, service: undefined };
+
+/** Whether requests for this route leave the process. */
+export function isRemote(route: Route | undefined): route is Route {
+  return route?.claim?.service !== undefined;
+}
+
+/** Hands the request to the best backend. A claimed service that nobody can reach yet is 503, as upstream says it. */
+export function serveRoute(exchange: Exchange, route: Route): Promise<void> | void {
+  const backend = route.backends[0];
+  if (backend !== undefined) return backend.serve(exchange);
+  if (isRemote(route)) sendText(exchange, 503, "service unavailable");
+  else sendNotFound(exchange);
+}
+
+/**
+ * The two inputs of routing and their join. Each change makes one new snapshot; `batch` makes one for many changes.
+ * Listeners run right after the swap, in the order they subscribed.
+ */
+export class RouteTable {
+  #claims: readonly Claim[] = [];
+  #backends = new Map<string, Backend>();
+  #complete = false;
+  #listeners = new Set<(snapshot: RouteSnapshot) => void>();
+  #batching = 0;
+  #dirty = false;
+  #current: RouteSnapshot = join([], [], 0, false);
+
+  get current(): RouteSnapshot {
+    return this.#current;
+  }
+
+  /** Replaces all claims. */
+  setClaims(claims: readonly Claim[]): void {
+    this.#claims = [...claims];
+    this.#changed();
+  }
+
+  /** `key` names the source: a second backend under the same key replaces the first, under another key it stands behind it. */
+  setBackend(key: string, backend: Backend): void {
+    this.#backends.set(key, backend);
+    this.#changed();
+  }
+
+  removeBackend(key: string): void {
+    if (this.#backends.delete(key)) this.#changed();
+  }
+
+  /** Says that built-ins, definitions and claims are all here: a path nobody serves is now a 404. */
+  complete(): void {
+    if (this.#complete) return;
+    this.#complete = true;
+    this.#changed();
+  }
+
+  /** Tells listeners that a backend's discovery or OpenAPI changed though the routes did not. */
+  touch(): void {
+    this.#changed();
+  }
+
+  batch(changes: () => void): void {
+    this.#batching++;
+    try {
+      changes();
+    } finally {
+      this.#batching--;
+      if (this.#batching === 0 && this.#dirty) this.#changed();
+    }
+  }
+
+  /** Returns how to stop. */
+  subscribe(listener: (snapshot: RouteSnapshot) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #changed(): void {
+    this.#dirty = true;
+    if (this.#batching > 0) return;
+    this.#dirty = false;
+    this.#current = join(this.#claims, [...this.#backends.values()], this.#current.generation + 1, this.#complete);
+    for (const listener of [...this.#listeners]) listener(this.#current);
+  }
+}
+
+function join(
+  claims: readonly Claim[],
+  backends: readonly Backend[],
+  generation: number,
+  complete: boolean,
+): RouteSnapshot {
+  const routes = new Map<string, Map<string, Route>>();
+  const put = (route: Route) => {
+    let versions = routes.get(route.group);
+    if (versions === undefined) {
+      versions = new Map();
+      routes.set(route.group, versions);
+    }
+    versions.set(route.version, route);
+  };
+  const serving = new Map<string, Backend[]>();
+  for (const backend of backends) {
+    const key = `${backend.group}/${backend.version}`;
+    const list = serving.get(key);
+    if (list === undefined) serving.set(key, [backend]);
+    else list.push(backend);
+  }
+  const pick = (group: string, version: string, remote: boolean) =>
+    (serving.get(`${group}/${version}`) ?? [])
+      .filter((backend) => (backend.source === "remote") === remote)
+      .sort((a, b) => RANK[a.source] - RANK[b.source]);
+
+  for (const claim of claims) {
+    if (claim.group === REGISTRATION_GROUP) continue;
+    const { group, version } = claim;
+    put({ group, version, claim, backends: pick(group, version, claim.service !== undefined) });
+  }
+  for (const { group, version } of backends) {
+    if (routes.get(group)?.has(version)) continue;
+    const local = pick(group, version, false);
+    if (local.length === 0) continue;
+    const claim =
+      group === REGISTRATION_GROUP ? { ...REGISTRATION_CLAIM, name: `${version}.${group}`, group, version } : undefined;
+    put({ group, version, claim, backends: local });
+  }
+
+  const claimed = [...routes.values()].flatMap((versions) => [...versions.values()]).filter(isClaimed);
+  return {
+    generation,
+    complete,
+    at: (group, version) => routes.get(group)?.get(version),
+    groups: legacyOrder(claimed),
+  };
+}
+
+const RANK = { remote: 0, builtin: 1, crd: 2 };
+
+type ClaimedRoute = Route & { readonly claim: Claim };
+const isClaimed = (route: Route): route is ClaimedRoute => route.claim !== undefined;
+
+/** Version priority descending, then v2, v1, v1beta1, … (spec: aggregation 4.2 #3). */
+const byVersion = (a: ClaimedRoute, b: ClaimedRoute) =>
+  b.claim.versionPriority - a.claim.versionPriority || compareVersions(a.version, b.version);
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** A group takes the place of its first member by (priority descending, claim name ascending) (spec: aggregation 4.2). */
+function legacyOrder(routes: readonly ClaimedRoute[]): RouteGroup[] {
+  const sorted = [...routes].sort(
+    (a, b) => b.claim.groupPriorityMinimum - a.claim.groupPriorityMinimum || compare(a.claim.name, b.claim.name),
+  );
+  return grouped(sorted);
+}
+
+/** The order of aggregated discovery: ties between groups go by group name, not claim name (spec: aggregation 4.5). */
+export function aggregatedOrder(snapshot: RouteSnapshot): readonly RouteGroup[] {
+  const priority = (group: RouteGroup) =>
+    group.versions.reduce((most, { claim }) => Math.max(most, claim?.groupPriorityMinimum ?? 0), 0);
+  return [...snapshot.groups].sort((a, b) => priority(b) - priority(a) || compare(a.group, b.group));
+}
+
+function grouped(routes: readonly ClaimedRoute[]): RouteGroup[] {
+  const groups = new Map<string, ClaimedRoute[]>();
+  for (const route of routes) {
+    const versions = groups.get(route.group);
+    if (versions === undefined) groups.set(route.group, [route]);
+    else versions.push(route);
+  }
+  return [...groups].map(([group, versions]) => ({ group, versions: versions.sort(byVersion) }));
 }

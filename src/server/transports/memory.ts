@@ -88,9 +88,11 @@ export function memoryTransport(handler: Handler, options: MemoryTransportOption
         response.onDone = leave;
         request.signal?.addEventListener("abort", onAbort);
         open.add(exchange);
-        Promise.resolve()
-          .then(() => handler(exchange))
-          .catch((error: unknown) => response.clientGone(error));
+        try {
+          handler(exchange)?.then(undefined, (error: unknown) => response.clientGone(error));
+        } catch (error) {
+          response.clientGone(error);
+        }
       });
     },
     async close() {
