@@ -36,7 +36,12 @@ const server = (allowedNames: readonly string[] = ["front-proxy-client"], anonym
       bearerAuthenticator(tokens),
       webSocketAuthenticator(tokens),
     ],
-    { anonymous, onFailure: (_, errors) => void (failures = errors) },
+    {
+      anonymous,
+      onFailure: (_, errors) => {
+        failures = errors;
+      },
+    },
   );
 
 async function who(request: FakeRequest, authenticator = server()): Promise<string> {

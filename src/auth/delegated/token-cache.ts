@@ -8,7 +8,7 @@ export interface TokenCacheOptions {
   readonly clock: Clock;
   /** Milliseconds a success counts; default 10 s. */
   readonly success?: number;
-  /** Milliseconds a refusal counts; default 0. */
+  /** Milliseconds that nobody's token stays nobody's; default 0. */
   readonly failure?: number;
   /** Entries; default 4096. */
   readonly capacity?: number;
@@ -16,7 +16,7 @@ export interface TokenCacheOptions {
 
 type Answer = { readonly identity: TokenIdentity | undefined } | { readonly error: unknown };
 
-/** Concurrent checks of one token are one check. Errors are remembered only as long as refusals. */
+/** Concurrent checks of one token are one check. Errors are never remembered: the next try may reach whoever knows. */
 export function cachedTokens(source: TokenAuthenticator, options: TokenCacheOptions): TokenAuthenticator {
   const cache = new ExpiringCache<Answer>(options.clock, options.capacity ?? 4096);
   const running = new Map<string, Promise<Answer>>();
@@ -30,7 +30,7 @@ export function cachedTokens(source: TokenAuthenticator, options: TokenCacheOpti
     } catch (error) {
       answer = { error };
     }
-    cache.set(key, answer, "identity" in answer && answer.identity !== undefined ? success : failure);
+    if ("identity" in answer) cache.set(key, answer, answer.identity === undefined ? failure : success);
     return answer;
   }
 

@@ -1,6 +1,11 @@
 /** Authorizers made of other authorizers, and the ones that need no objects. */
-import type { AuthorizationAttributes, AuthorizationDecision, Authorizer, RuleSet } from "../server/authorization.ts";
-import { SYSTEM_MASTERS, type UserInfo } from "../server/identity.ts";
+import type {
+  AuthorizationAttributes,
+  AuthorizationDecision,
+  Authorizer,
+  RuleSet,
+} from "../../server/authorization.ts";
+import { SYSTEM_MASTERS, type UserInfo } from "../../server/identity.ts";
 
 const NO_RULES: RuleSet = { resourceRules: [], nonResourceRules: [], incomplete: false, evaluationError: "" };
 const EVERYTHING: RuleSet = {
@@ -16,6 +21,23 @@ export function privilegedGroups(groups: readonly string[] = [SYSTEM_MASTERS]): 
   return {
     authorize: ({ user }) => ({ verdict: isMember(user) ? "Allow" : "NoOpinion", reason: "" }),
     rulesFor: (user) => (isMember(user) ? EVERYTHING : NO_RULES),
+  };
+}
+
+/** Anybody may ask these paths, with any verb: exact, or a prefix when it ends in `*`. Only requests that name no resource. Throws a RangeError for a `*` elsewhere. */
+export function alwaysAllowPaths(paths: readonly string[]): Authorizer {
+  const clean = paths.map((path) => path.replace(/^\//, ""));
+  const odd = clean.find((path) => path.slice(0, -1).includes("*"));
+  if (odd !== undefined) throw new RangeError(`only trailing * allowed in ${JSON.stringify(odd)}`);
+  const exact = new Set(clean.filter((path) => !path.endsWith("*")));
+  const prefixes = clean.filter((path) => path.endsWith("*")).map((path) => path.slice(0, -1));
+  const matches = (path: string) => exact.has(path) || prefixes.some((prefix) => path.startsWith(prefix));
+  return {
+    authorize: ({ isResourceRequest, path }) => ({
+      verdict: !isResourceRequest && matches(path.replace(/^\//, "")) ? "Allow" : "NoOpinion",
+      reason: "",
+    }),
+    rulesFor: () => NO_RULES,
   };
 }
 
