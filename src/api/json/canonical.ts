@@ -1,6 +1,6 @@
 /** The one encoding of an object of no built-in kind: `kind`, `apiVersion`, `metadata` first, metadata in ObjectMeta's order with the resourceVersion slot, all else sorted by bytes. */
 import type { JSONObject, KubeObject } from "../meta.ts";
-import { formatNumber, quoteJSON } from "./encode.ts";
+import { formatNumber, quoteJSON, RECURSION, writeDeep } from "./encode.ts";
 import { isObject } from "./object.ts";
 import { encodeUTF8, sortKeys } from "./utf8.ts";
 
@@ -25,8 +25,12 @@ export const OBJECT_META_FIELDS = [
 const OWNER_REFERENCE_FIELDS = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
 const MANAGED_FIELDS_FIELDS = ["manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource"];
 
-/** Keys sorted by bytes at every level, as Go prints maps. Throws RangeError for values nested deeper than the stack. */
+/** Keys sorted by bytes at every level, as Go prints maps. */
 export function stringifySorted(value: unknown): string {
+  return sorted(value, 0);
+}
+
+function sorted(value: unknown, depth: number): string {
   switch (typeof value) {
     case "string":
       return quoteJSON(value);
@@ -38,13 +42,14 @@ export function stringifySorted(value: unknown): string {
       return `${value}`;
     case "object": {
       if (value === null) return "null";
+      if (depth > RECURSION) return writeDeep(value, (object) => sortKeys(Object.keys(object)));
       if (Array.isArray(value)) {
         if (value.length === 0) return "[]";
-        let text = `[${stringifySorted(value[0])}`;
-        for (let index = 1; index < value.length; index++) text += `,${stringifySorted(value[index])}`;
+        let text = `[${sorted(value[0], depth + 1)}`;
+        for (let index = 1; index < value.length; index++) text += `,${sorted(value[index], depth + 1)}`;
         return `${text}]`;
       }
-      return sortedMembers(value as JSONObject, "");
+      return sortedMembers(value as JSONObject, "", depth);
     }
     default:
       return "null";
@@ -52,14 +57,14 @@ export function stringifySorted(value: unknown): string {
 }
 
 /** `before`: members already written, each but the first preceded by a comma, or "". */
-function sortedMembers(object: JSONObject, before: string, skip?: ReadonlySet<string>): string {
+function sortedMembers(object: JSONObject, before: string, depth: number, skip?: ReadonlySet<string>): string {
   let text = before === "" ? "{" : `{${before}`;
   let first = before === "";
   for (const key of sortKeys(Object.keys(object))) {
     const member = object[key];
     if (member === undefined || skip?.has(key)) continue;
     text += first ? `${quoteJSON(key)}:` : `,${quoteJSON(key)}:`;
-    text += stringifySorted(member);
+    text += sorted(member, depth + 1);
     first = false;
   }
   return `${text}}`;
@@ -76,7 +81,7 @@ function ordered(object: JSONObject, fields: readonly string[]): string {
     text += `${text === "" ? "" : ","}"${field}":${stringifySorted(member)}`;
   }
   if (seen === Object.keys(object).length) return `{${text}}`;
-  return sortedMembers(object, text, new Set(fields));
+  return sortedMembers(object, text, 0, new Set(fields));
 }
 
 /** An ObjectMeta in canonical form; its slot holds `resourceVersion`. Absent, null and empty fields are left out but for the slot. */
@@ -117,7 +122,7 @@ const FIRST: ReadonlySet<string> = new Set(["kind", "apiVersion", "metadata"]);
 export function stringifyCanonical(object: KubeObject, resourceVersion = ""): string {
   const head = `"kind":${quoteJSON(object.kind ?? "")},"apiVersion":${quoteJSON(object.apiVersion ?? "")}`;
   const metadata = stringifyObjectMeta((object.metadata ?? {}) as JSONObject, resourceVersion);
-  return sortedMembers(object as JSONObject, `${head},"metadata":${metadata}`, FIRST);
+  return sortedMembers(object as JSONObject, `${head},"metadata":${metadata}`, 0, FIRST);
 }
 
 /** Canonical bytes; see `ObjectCodec.encode`. `resourceVersion` defaults to none: the form that is stored. */

@@ -13,7 +13,7 @@ const HTML_ESCAPES: Record<string, string> = {
   "\u2029": "\\u2029",
 };
 /** Deeper values are written by the iterating encoder. */
-const RECURSION = 200;
+export const RECURSION = 200;
 
 /** A string with its quotes. An unpaired surrogate becomes U+FFFD. */
 export function quoteJSON(text: string): string {
@@ -48,7 +48,7 @@ function write(value: unknown, depth: number): string {
       return `${value}`;
     case "object": {
       if (value === null) return "null";
-      if (depth > RECURSION) return writeDeep(value);
+      if (depth > RECURSION) return writeDeep(value, Object.keys);
       if (Array.isArray(value)) {
         if (value.length === 0) return "[]";
         let text = `[${write(value[0], depth + 1)}`;
@@ -75,14 +75,14 @@ interface Level {
   empty: boolean;
 }
 
-/** The same with an explicit stack. */
-function writeDeep(root: object): string {
+/** The same with an explicit stack; `keysOf` decides on order. */
+export function writeDeep(root: object, keysOf: (object: object) => readonly string[]): string {
   const parts: string[] = [];
   const levels: Level[] = [];
   const enter = (value: object) => {
     const list = Array.isArray(value);
     parts.push(list ? "[" : "{");
-    levels.push({ value: value as Level["value"], keys: list ? undefined : Object.keys(value), next: 0, empty: true });
+    levels.push({ value: value as Level["value"], keys: list ? undefined : keysOf(value), next: 0, empty: true });
   };
   enter(root);
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {

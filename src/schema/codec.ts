@@ -1,0 +1,112 @@
+/** The codec of a kind that a schema describes: resources of extension servers and of CustomResourceDefinitions. */
+import type { BodyMediaType, Decoded, ObjectCodec } from "../api/codec.ts";
+import { tables } from "../api/generated/tables.ts";
+import { stringifySorted } from "../api/json/canonical.ts";
+import { encodeCanonical, isObject, JSONSyntaxError, newObject, type Parsed, parseJSON } from "../api/json/index.ts";
+import {
+  apiVersionOf,
+  type GroupVersionKind,
+  type JSONObject,
+  type JSONValue,
+  type KubeObject,
+  type ObjectMeta,
+} from "../api/meta.ts";
+import { badRequest, unsupportedMediaType } from "../api/status.ts";
+import { recognise, undecodable, unrecognised } from "../api/types/body-errors.ts";
+import { decodeStruct } from "../api/types/decode-json.ts";
+import { Cursor, DecodeError, describe } from "../api/types/fault.ts";
+import { mergeProblems } from "../api/types/problems.ts";
+import { type FlatField, Types } from "../api/types/table.ts";
+import { parseYAML, YAMLSyntaxError } from "../api/yaml.ts";
+import { compileSchema, type StructuralSchema } from "./structural.ts";
+import type { Schema } from "./types.ts";
+
+export interface StructuralCodec<T extends KubeObject = KubeObject> extends ObjectCodec<T> {
+  readonly structure: StructuralSchema;
+}
+
+export interface StructuralCodecOptions {
+  /** Refuse bodies that do not name their kind, as upstream does for custom resources. */
+  readonly requireKind?: boolean;
+}
+
+const types = new Types(tables);
+
+/** ObjectMeta from a client: strictly decoded wherever it stands, whatever the schema says about it. */
+export function decodeObjectMeta(value: JSONValue | undefined, cursor: Cursor): ObjectMeta {
+  const metadata: JSONValue = value ?? newObject();
+  const partial = types.kind({ group: "meta.k8s.io", version: "v1", kind: "PartialObjectMetadata" })!;
+  const field = partial.byName.get("metadata") as FlatField;
+  if (!isObject(metadata))
+    throw new DecodeError(
+      `json: cannot unmarshal ${describe(metadata)} into Go struct field .metadata of type v1.ObjectMeta`,
+    );
+  if (field.type.kind !== "struct") throw new TypeError("PartialObjectMetadata.metadata is no structure");
+  cursor.steps.push(field);
+  const decoded = decodeStruct(field.type.struct(), metadata, cursor) as ObjectMeta;
+  cursor.steps.pop();
+  if (cursor.error !== undefined) throw new DecodeError(cursor.error);
+  return decoded;
+}
+
+/** A codec for `kind`. The schema describes the whole object; apiVersion, kind and metadata need not be in it. Throws when a pattern is no RE2. */
+export function structuralCodec<T extends KubeObject = KubeObject>(
+  kind: GroupVersionKind,
+  schema: Schema,
+  options: StructuralCodecOptions = {},
+): StructuralCodec<T> {
+  const structure = compileSchema(schema);
+  const apiVersion = apiVersionOf(kind);
+
+  const decodeValue = (value: JSONValue, duplicates: readonly string[], body: Uint8Array | undefined): Decoded<T> => {
+    if (options.requireKind && isObject(value) && !value["kind"]) {
+      throw badRequest(`Object 'Kind' is missing in '${stringifySorted(value)}'`);
+    }
+    const object: JSONObject = recognise(value, kind, body, {});
+    const cursor = new Cursor();
+    try {
+      object["metadata"] = decodeObjectMeta(object["metadata"], cursor) as JSONObject;
+    } catch (error) {
+      if (error instanceof DecodeError) throw undecodable(kind, kind, error.message);
+      throw error;
+    }
+    object["kind"] = kind.kind;
+    object["apiVersion"] = apiVersion;
+    const unknown = structure.normalize(object).map((path) => `unknown field "${path}"`);
+    return {
+      object: object as unknown as T,
+      problems: mergeProblems(duplicates, [...unknown, ...cursor.problems]),
+    };
+  };
+
+  return {
+    kind,
+    structure,
+    decode(body, mediaType) {
+      const { value, problems } = read(body, mediaType, kind);
+      return decodeValue(value, problems, body);
+    },
+    fromValue: (value) => decodeValue(value, [], undefined),
+    encode: (object, resourceVersion) => encodeCanonical(object, resourceVersion),
+  };
+}
+
+function read(body: Uint8Array, mediaType: BodyMediaType, kind: GroupVersionKind): Parsed {
+  try {
+    if (mediaType === "application/json") return parseJSON(body);
+    if (mediaType === "application/yaml") return parseYAML(body);
+  } catch (error) {
+    if (error instanceof JSONSyntaxError) {
+      throw unrecognised(kind, `couldn't get version/kind; json parse error: ${error.message}`, body);
+    }
+    if (error instanceof YAMLSyntaxError) {
+      throw unrecognised(
+        kind,
+        `couldn't get version/kind; json parse error: error converting YAML to JSON: ${error.message}`,
+        body,
+      );
+    }
+    throw error;
+  }
+  throw unsupportedMediaType(["application/json", "application/yaml"]);
+}
