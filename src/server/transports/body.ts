@@ -40,20 +40,31 @@ export class WholeBody implements RequestBody {
   }
 }
 
+export interface StreamedBodyOptions {
+  signal(): AbortSignal;
+  /** Whether an end of the stream was the end of the body: Node ends the stream of a reset request, too. */
+  complete(): boolean;
+  /** Runs when somebody begins to read: the moment for `100 Continue`. */
+  readonly wanted?: (() => void) | undefined;
+}
+
+const cutShort = () => badRequest("unexpected end of the request body");
+
 /** A body that arrives on a stream of Node's. */
 export class StreamedBody implements RequestBody {
   readonly length: number | undefined;
   readonly #source: Readable;
   readonly #signal: () => AbortSignal;
+  readonly #complete: () => boolean;
   readonly #wanted: (() => void) | undefined;
   #taken = false;
 
-  /** `wanted` runs when somebody begins to read: the moment for `100 Continue`. */
-  constructor(source: Readable, length: number | undefined, signal: () => AbortSignal, wanted?: () => void) {
+  constructor(source: Readable, length: number | undefined, options: StreamedBodyOptions) {
     this.#source = source;
     this.length = length;
-    this.#signal = signal;
-    this.#wanted = wanted;
+    this.#signal = options.signal;
+    this.#complete = options.complete;
+    this.#wanted = options.wanted;
   }
 
   async bytes(limit: number): Promise<Uint8Array> {
@@ -79,11 +90,12 @@ export class StreamedBody implements RequestBody {
       };
       const onEnd = () => {
         stop();
-        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
+        if (!this.#complete()) reject(cutShort());
+        else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
       };
       const onGone = () => {
         stop();
-        reject(badRequest("unexpected end of the request body"));
+        reject(cutShort());
       };
       const onAbort = () => {
         source.pause();
@@ -95,9 +107,10 @@ export class StreamedBody implements RequestBody {
     });
   }
 
-  stream(): AsyncIterable<Uint8Array> {
+  async *stream(): AsyncIterable<Uint8Array> {
     this.#take();
-    return this.#source.iterator({ destroyOnReturn: false });
+    yield* this.#source.iterator({ destroyOnReturn: false });
+    if (!this.#complete()) throw cutShort();
   }
 
   #take(): void {

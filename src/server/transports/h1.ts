@@ -30,12 +30,11 @@ export function h1Exchange(
   const exchange = newExchange(request, response, context, undefined);
   const hasBody = request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"]) > 0;
   exchange.body = hasBody
-    ? new StreamedBody(
-        request,
-        contentLength(request),
-        () => exchange.signal,
-        expectsContinue ? () => reply.writeContinue() : undefined,
-      )
+    ? new StreamedBody(request, contentLength(request), {
+        signal: () => exchange.signal,
+        complete: () => request.complete,
+        wanted: expectsContinue ? () => reply.writeContinue() : undefined,
+      })
     : new WholeBody();
   reply.on("close", () => gone(exchange, response));
   reply.on("error", () => gone(exchange, response));
@@ -107,7 +106,7 @@ function contentLength(request: IncomingMessage): number | undefined {
 }
 
 function gone(exchange: ServedExchange, response: H1Response): void {
-  if (response.settled()) return;
+  if (response.finished) return;
   response.close();
   exchange.cancel("client-gone");
 }
@@ -122,11 +121,6 @@ class H1Response extends TransportResponse {
     this.#request = request;
     this.#reply = reply;
     this.#context = context;
-  }
-
-  /** Whether everything was handed to the socket. */
-  settled(): boolean {
-    return this.#reply.writableFinished;
   }
 
   drained(): Promise<void> {

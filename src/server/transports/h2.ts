@@ -47,15 +47,15 @@ export function h2Exchange(
   });
   exchange.body = ended
     ? new WholeBody()
-    : new StreamedBody(
-        stream,
-        length,
-        () => exchange.signal,
-        expectsContinue ? () => stream.additionalHeaders({ ":status": 100 }) : undefined,
-      );
+    : new StreamedBody(stream, length, {
+        signal: () => exchange.signal,
+        complete: () => !stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR,
+        wanted: expectsContinue ? () => stream.additionalHeaders({ ":status": 100 }) : undefined,
+      });
   stream.on("error", () => {});
   stream.on("close", () => {
-    if (stream.writableFinished) return;
+    // Not by the stream's own flags: Node marks the writable side of a reset stream as finished.
+    if (response.finished) return;
     response.close();
     exchange.cancel("client-gone");
   });
