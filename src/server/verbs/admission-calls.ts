@@ -19,7 +19,8 @@ function attributes(
     kind: sub?.kind ?? { group, version, kind: definition.kind },
     resource: { group, version, resource: definition.plural },
     subresource: call.subresource,
-    namespace: call.namespace,
+    // As upstream has it, a namespace is in itself.
+    namespace: definition.plural === "namespaces" && group === "" ? name : call.namespace,
     name,
     user: call.exchange.user,
     dryRun,

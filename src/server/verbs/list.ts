@@ -67,7 +67,7 @@ async function readingOf(call: Call, options: ListOptions): Promise<Reading> {
   return { snapshot: await viewFor(call, resourceVersion), start: undefined, limit: revision === 0 ? 0 : limit };
 }
 
-export interface Page {
+interface Page {
   readonly entries: readonly Entry[];
   /** The last key when there are more. */
   readonly more: string | undefined;
@@ -82,7 +82,7 @@ function countFrom(snapshot: Snapshot, prefix: string, after: string): number {
 }
 
 /** Up to `limit` matching entries; yields to other requests while it looks through many. */
-export async function collect(call: Call, { snapshot, start, limit }: Reading, selection: Selection): Promise<Page> {
+async function collect(call: Call, { snapshot, start, limit }: Reading, selection: Selection): Promise<Page> {
   const { endpoint } = call;
   const namespace = call.namespace !== "" ? call.namespace : (selection.namespace ?? "");
   const prefix = endpoint.prefix(namespace);
@@ -125,7 +125,12 @@ async function* batchesOf(call: Call, entries: readonly Entry[]) {
   }
 }
 
-async function listStored(call: Call, options: ListOptions, selection: Selection) {
+/** One page of matching entries and what the list says of itself. */
+export async function pageOf(
+  call: Call,
+  options: ListOptions,
+  selection: Selection,
+): Promise<{ head: ListHead; entries: readonly Entry[] }> {
   const reading = await readingOf(call, options);
   const page = await collect(call, reading, selection);
   const { storagePrefix } = call.endpoint.definition;
@@ -136,7 +141,7 @@ async function listStored(call: Call, options: ListOptions, selection: Selection
     }),
     ...(page.remaining !== undefined && { remainingItemCount: page.remaining }),
   };
-  return { head, batches: batchesOf(call, page.entries) };
+  return { head, entries: page.entries };
 }
 
 const orderKey = (object: KubeObject) => `${object.metadata.namespace ?? ""}/${object.metadata.name ?? ""}`;
@@ -175,8 +180,11 @@ export async function list(call: Call): Promise<void> {
   const representation = negotiateFor(exchange, endpoint);
   const options = decodeListOptions(exchange.query, false);
   const selection = selectionOf(endpoint, options.labelSelector, options.fieldSelector);
-  const { head, batches } = await (endpoint.virtual === undefined
-    ? listStored(call, options, selection)
-    : listVirtual(call, options, selection));
-  await sendList(exchange, representation, endpoint, head, batches, call.backing.clock.now());
+  const now = call.backing.clock.now();
+  if (endpoint.virtual !== undefined) {
+    const { head, batches } = await listVirtual(call, options, selection);
+    return sendList(exchange, representation, endpoint, head, batches, now);
+  }
+  const { head, entries } = await pageOf(call, options, selection);
+  await sendList(exchange, representation, endpoint, head, batchesOf(call, entries), now);
 }

@@ -14,9 +14,14 @@ import type { Backend } from "../routes.ts";
 import type { Backing, Call, FieldManagers } from "./backend-context.ts";
 import { create } from "./create.ts";
 import { deleteOne } from "./delete.ts";
+import { deleteCollection } from "./delete-collection.ts";
 import { discoveryOf } from "./discovery.ts";
 import { get } from "./get.ts";
 import { list } from "./list.ts";
+import { patch } from "./patch.ts";
+import { subresource } from "./subresource.ts";
+import { update } from "./update.ts";
+import { watch } from "./watch.ts";
 
 export interface ServedResource {
   readonly definition: ResourceDefinition;
@@ -55,8 +60,12 @@ export interface LocalBackend extends Backend {
 const VERBS: Partial<Record<string, (call: Call) => Promise<void>>> = {
   get,
   list,
+  watch,
   create,
+  update,
+  patch,
   delete: deleteOne,
+  deletecollection: deleteCollection,
 };
 
 function endpointOf(endpoints: ReadonlyMap<string, Endpoint>, exchange: Exchange): Endpoint {
@@ -79,6 +88,7 @@ async function dispatch(backing: Backing, endpoints: ReadonlyMap<string, Endpoin
   };
   // A namespaced path to a cluster-scoped resource is no path at all.
   if (!definition.namespaced && info.namespace !== "" && definition.plural !== "namespaces") throw resourceNotFound();
+  if (info.subresource !== "") return subresource(call, info.verb);
   const answer = VERBS[info.verb];
   if (answer === undefined || !endpoint.allows(info.verb as Verb)) throw methodNotAllowed();
   await answer(call);

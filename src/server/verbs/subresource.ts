@@ -1,0 +1,125 @@
+/** Sub-resources: views of the parent (`status`, `finalize`), other kinds inside it (`scale`), and actions on it (`token`, `eviction`) (spec: apiserver 2.1). */
+import { cloneJSON } from "../../api/json/index.ts";
+import type { JSONValue, KubeObject } from "../../api/meta.ts";
+import { badRequest, invalid, methodNotAllowed, resourceNotFound } from "../../api/status.ts";
+import { Endpoint } from "../representation/endpoint.ts";
+import { ObjectItem } from "../representation/item.ts";
+import { negotiateFor, sendItem } from "../representation/respond.ts";
+import type { Subresource, Verb } from "../resource.ts";
+import { decodeWriteOptions, type WriteOptions } from "../write-options.ts";
+import { admissionFor } from "./admission-calls.ts";
+import { type Call, contextOf } from "./backend-context.ts";
+import { BODY_LIMIT, decodeBody, ensureName, ensureNamespace, inputMediaType } from "./decode-body.ts";
+import { findItem, get } from "./get.ts";
+import { patch } from "./patch.ts";
+import { patcherOf, patchMediaType } from "./patch-document.ts";
+import { wipeSystemFields } from "./system-metadata.ts";
+import { update } from "./update.ts";
+import { updateObject } from "./update-object.ts";
+
+/** How bodies of a sub-resource with a kind of its own are encoded, negotiated and named in errors. */
+const bodies = new WeakMap<Subresource, Endpoint>();
+
+function bodyEndpoint(call: Call, sub: Subresource): Endpoint {
+  if (sub.kind === undefined || sub.codec === undefined) return call.endpoint;
+  let endpoint = bodies.get(sub);
+  if (endpoint === undefined) {
+    const { definition, cache, counters } = call.endpoint;
+    const { table: _, fields: __, storage: ___, subresources: ____, ...rest } = definition;
+    const own = { ...rest, ...sub.kind, listKind: `${sub.kind.kind}List`, codec: sub.codec };
+    // Answered by functions, as far as negotiation can tell: no table, no columns.
+    endpoint = new Endpoint(own, {}, cache, counters);
+    bodies.set(sub, endpoint);
+  }
+  return endpoint;
+}
+
+async function respond(call: Call, sub: Subresource, status: number, object: KubeObject): Promise<void> {
+  const endpoint = bodyEndpoint(call, sub);
+  const representation = negotiateFor(call.exchange, endpoint);
+  await sendItem(call.exchange, representation, status, new ObjectItem(endpoint, object), call.backing.clock.now());
+}
+
+/** Reads and writes another kind that lives inside the parent. */
+async function projected(call: Call, sub: Subresource, verb: string): Promise<void> {
+  const { exchange, endpoint } = call;
+  const projection = sub.projection!;
+  const codec = sub.codec ?? endpoint.definition.codec;
+  const body = bodyEndpoint(call, sub);
+  if (verb === "get") {
+    const item = await findItem(call, exchange.query.get("resourceVersion") ?? "");
+    return respond(call, sub, 200, projection.read(item.object()));
+  }
+  negotiateFor(exchange, body);
+  let options: WriteOptions;
+  let wantedBody: (old: KubeObject) => KubeObject;
+  if (verb === "patch") {
+    const mediaType = patchMediaType(exchange.header("content-type"), codec);
+    const bytes = await exchange.body.bytes(BODY_LIMIT);
+    options = decodeWriteOptions(exchange, "PatchOptions");
+    const apply = patcherOf(mediaType, bytes, codec, options.fieldValidation, (problem) => exchange.warn(problem));
+    wantedBody = (old) => apply(projection.read(old));
+  } else {
+    const bytes = await exchange.body.bytes(BODY_LIMIT);
+    options = decodeWriteOptions(exchange, "UpdateOptions");
+    const object = decodeBody(call, codec, bytes, inputMediaType(exchange, codec), options.fieldValidation);
+    ensureNamespace(call, object);
+    ensureName(call, object);
+    wantedBody = () => cloneJSON(object as unknown as JSONValue) as unknown as KubeObject;
+  }
+  const { item } = await updateObject(call, {
+    strategy: sub.strategy ?? endpoint.definition.strategy,
+    options,
+    mayCreate: false,
+    seenByAdmission: (object) => projection.read(object),
+    wanted: (old) => {
+      const wanted = wantedBody(old!);
+      ensureName(call, wanted);
+      const parent = cloneJSON(old as unknown as JSONValue) as unknown as KubeObject;
+      const errors = projection.write(parent, wanted);
+      if (errors.length > 0) throw invalid(sub.kind ?? endpoint.groupKind, call.name, errors);
+      if (wanted.metadata.resourceVersion) parent.metadata.resourceVersion = wanted.metadata.resourceVersion;
+      return parent;
+    },
+  });
+  await respond(call, sub, 200, projection.read(item.object()));
+}
+
+/** An action: a body about the parent that is answered and not stored. */
+async function act(call: Call, sub: Subresource): Promise<void> {
+  const { exchange, endpoint } = call;
+  const codec = sub.codec ?? endpoint.definition.codec;
+  negotiateFor(exchange, bodyEndpoint(call, sub));
+  const mediaType = inputMediaType(exchange, codec);
+  const bytes = await exchange.body.bytes(BODY_LIMIT);
+  const options = decodeWriteOptions(exchange, "CreateOptions");
+  const object = decodeBody(call, codec, bytes, mediaType, options.fieldValidation);
+  wipeSystemFields(object.metadata);
+  ensureNamespace(call, object);
+  if (object.metadata.name && object.metadata.name !== call.name) {
+    throw badRequest(
+      `the name of the object (${object.metadata.name}) does not match the name on the URL (${call.name})`,
+    );
+  }
+  const parent = (await findItem(call, "")).object();
+  const admission = admissionFor(call, "CREATE", options.dryRun);
+  await admission.admit(object, undefined);
+  const context = contextOf(call, options.dryRun);
+  const errors = sub.strategy?.validate?.(object, context) ?? [];
+  if (errors.length > 0) throw invalid(sub.kind ?? endpoint.groupKind, call.name, errors);
+  await admission.validate(object, undefined);
+  await respond(call, sub, 201, await sub.create!(context, parent, object));
+}
+
+/** Answers a request to `…/{name}/{subresource}`. */
+export async function subresource(call: Call, verb: string): Promise<void> {
+  const sub = call.endpoint.subresources.get(call.subresource);
+  if (sub === undefined || call.exchange.info.parts.length > 3) throw resourceNotFound();
+  if (!sub.verbs.includes(verb as Verb)) throw methodNotAllowed();
+  if (verb === "create" && sub.create !== undefined) return act(call, sub);
+  if (sub.projection !== undefined) return projected(call, sub, verb);
+  if (verb === "get") return get(call);
+  if (verb === "update") return update(call, sub.strategy);
+  if (verb === "patch") return patch(call, sub.strategy);
+  throw methodNotAllowed();
+}
