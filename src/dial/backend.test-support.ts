@@ -6,6 +6,7 @@ import { createServer, type Server, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
 import * as x509 from "@peculiar/x509";
+import { systemClock } from "../api/machine.ts";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 x509.cryptoProvider.set(crypto);
@@ -38,7 +39,7 @@ async function keyPEM(key: CryptoKey): Promise<string> {
 
 export async function testAuthority(name = "test-ca"): Promise<TestAuthority> {
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
-  const now = Date.now();
+  const now = systemClock.now();
   const authority = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: `0${serial++}`,
     name: `CN=${name}`,

@@ -1,5 +1,5 @@
 /** A whole answer from a backend, within a limit of time and size: probes, discovery and OpenAPI documents. */
-import type { Clock } from "../api/clock.ts";
+import type { Clock, Timer } from "../api/clock.ts";
 import { DialError, dialError } from "./dial-errors.ts";
 import type { Connection } from "./dialer.ts";
 import type { Address } from "./resolver.ts";
@@ -12,7 +12,7 @@ export interface FetchOptions {
   readonly headers: readonly string[];
   /** For everything, milliseconds. */
   readonly timeout: number;
-  /** The largest body that is kept, bytes; 0: the body is not read at all. */
+  /** The largest body that is kept, bytes; 0: the answer is complete with its head, the body is thrown away. */
   readonly limit: number;
   readonly signal?: AbortSignal;
 }
@@ -23,6 +23,9 @@ export interface Fetched {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
 }
+
+/** How much of an unwanted body is read before the connection is given up, bytes. */
+const DRAINED = 64 * 1024;
 
 /** GETs one document. Rejects with a DialError whose text is upstream's; bodies beyond the limit are cut off and reported. */
 export function fetchDocument(connection: Connection, options: FetchOptions): Promise<Fetched> {
@@ -55,6 +58,7 @@ export function fetchDocument(connection: Connection, options: FetchOptions): Pr
     let headers: Record<string, string> = {};
     const chunks: Uint8Array[] = [];
     let length = 0;
+    let leftover: Timer | undefined;
     const done = () =>
       finish({ status, headers, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length) });
     try {
@@ -74,19 +78,28 @@ export function fetchDocument(connection: Connection, options: FetchOptions): Pr
             }
             if (limit === 0) {
               done();
-              controller.abort(new Error("body not wanted"));
+              // A short body is drained, so that the connection can be used again.
+              leftover = clock.after(options.timeout, () => controller.abort(new Error("body not wanted")));
             }
           },
           onResponseData(controller, chunk) {
             length += chunk.length;
+            if (limit === 0) {
+              if (length > DRAINED) controller.abort(new Error("body not wanted"));
+              return;
+            }
             if (length <= limit) return void chunks.push(chunk);
             chunks.length = 0;
             const error = new DialError("Other", `response of ${url} exceeds ${limit} bytes`, false);
             finish(error);
             controller.abort(error);
           },
-          onResponseEnd: done,
+          onResponseEnd() {
+            leftover?.cancel();
+            done();
+          },
           onResponseError(_, error) {
+            leftover?.cancel();
             const known = dialError(error, address.authority, clock.now());
             finish(new DialError(known.reason, `Get ${JSON.stringify(url)}: ${known.message}`, known.atConnect, known));
           },

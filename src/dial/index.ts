@@ -8,7 +8,7 @@ export { type EndpointSlices, indexEndpointSlices, SERVICE_LABEL } from "./endpo
 export { type Fetched, type FetchOptions, fetchDocument } from "./fetch.ts";
 export { canonicalPath, canonicalQuery } from "./go-url.ts";
 export { isIdentityHeader, pushIdentity } from "./headers.ts";
-export { createProxy, type Proxy, type ProxyOptions, type ProxyTarget, textError } from "./proxy.ts";
+export { createProxy, type ProxyOptions, type ProxyTarget, type ReverseProxy, textError } from "./proxy.ts";
 export {
   type Address,
   address,

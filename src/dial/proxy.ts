@@ -19,6 +19,8 @@ export interface ProxyTarget {
   resolve(): Address;
   readonly tls: TargetTLS;
   readonly bulkhead: Bulkhead;
+  /** Instead of the request's own query, still raw. */
+  readonly query?: string;
 }
 
 export interface ProxyOptions {
@@ -33,7 +35,7 @@ export interface ProxyOptions {
   onError?(exchange: Exchange, error: Error): void;
 }
 
-export type Proxy = (exchange: Exchange, target: ProxyTarget) => Promise<void>;
+export type ReverseProxy = (exchange: Exchange, target: ProxyTarget) => Promise<void>;
 
 /** The limit for discovery documents, milliseconds. */
 const DISCOVERY_TIMEOUT = 5000;
@@ -61,7 +63,7 @@ function isDiscovery(exchange: Exchange): boolean {
   return !isResourceRequest && path.replace(/^\/+|\/+$/g, "").split("/").length === 3;
 }
 
-export function createProxy(options: ProxyOptions): Proxy {
+export function createProxy(options: ProxyOptions): ReverseProxy {
   const { clock, dialer, breaker } = options;
   const report = (exchange: Exchange, error: unknown) =>
     options.onError?.(exchange, error instanceof Error ? error : new Error(String(error)));
@@ -89,10 +91,11 @@ export function createProxy(options: ProxyOptions): Proxy {
       report(exchange, error);
       return textError(exchange, 503, "service unavailable");
     }
+    const query = target.query ?? exchange.rawQuery;
     const path = canonicalPath(exchange.rawPath);
     if (path === undefined) return textError(exchange, 400, "400 Bad Request");
     if (exchange.upgrade !== undefined) {
-      return await proxyUpgrade(exchange, { ...options, address, tls: target.tls, path: withQuery(path, exchange) });
+      return await proxyUpgrade(exchange, { ...options, address, tls: target.tls, path: withQuery(path, query) });
     }
 
     const hasBody = carriesBody(exchange);
@@ -155,7 +158,7 @@ export function createProxy(options: ProxyOptions): Proxy {
         rejectRedirects: options.rejectRedirects ?? true,
         request: {
           method: exchange.method as Dispatcher.HttpMethod,
-          path: withQuery(path!, exchange),
+          path: withQuery(path!, query),
           headers,
           // undici takes any async iterable and keeps its pace.
           body: hasBody ? (exchange.body.stream() as unknown as Dispatcher.DispatchOptions["body"]) : null,
@@ -168,7 +171,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   };
 }
 
-const withQuery = (path: string, { rawQuery }: Exchange) => {
+const withQuery = (path: string, rawQuery: string) => {
   const query = canonicalQuery(rawQuery);
   return query === "" ? path : `${path}?${query}`;
 };
