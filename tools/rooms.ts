@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   /** Keys, certificates and their verification: needs no other room. */
   "auth/pki": [],
   sdk: ["schema", "server", "store", "client", "auth/delegated", "auth/pki"],
-  admission: ["schema", "server", "dial", "kinds", "client"],
+  admission: ["schema", "server", "dial", "kinds", "client", "auth"],
   crd: ["schema", "server", "dial", "kinds", "client"],
   aggregator: ["server", "dial", "kinds", "client"],
   controllers: ["client"],

@@ -1,0 +1,105 @@
+/** Who may come in and what they may do: the authenticators and authorizers of the main API server, wired to its own objects. */
+import type { Clock, Random } from "../api/clock.ts";
+import type { KubeObject } from "../api/meta.ts";
+import { authorizerUnion, privilegedGroups } from "../auth/authorizers.ts";
+import { bearerAuthenticator, webSocketAuthenticator } from "../auth/delegated/bearer.ts";
+import { clientCertificateAuthenticator } from "../auth/delegated/client-certificate.ts";
+import { DEFAULT_IDENTITY_HEADERS, requestHeaderAuthenticator } from "../auth/delegated/request-header.ts";
+import { cachedTokens } from "../auth/delegated/token-cache.ts";
+import { authenticatorUnion, tokenUnion } from "../auth/delegated/union.ts";
+import { FRONT_PROXY_CLIENT_NAME, type PKI } from "../auth/pki/pki.ts";
+import { checkTrustRoots, TrustPool } from "../auth/pki/trust-pool.ts";
+import { type RBACAuthorizer, rbacAuthorizer } from "../auth/rbac/authorizer.ts";
+import { tokenIssuer } from "../auth/tokens/service-account-issuer.ts";
+import { serviceAccountTokens } from "../auth/tokens/service-account-tokens.ts";
+import { staticTokens } from "../auth/tokens/static-tokens.ts";
+import { tokenRequest } from "../auth/tokens/token-request.ts";
+import type { Authorizer } from "../server/authorization.ts";
+import type { Authenticator, TokenAuthenticator, UserInfo } from "../server/identity.ts";
+import type { Logger } from "../server/logger.ts";
+import type { RequestContext } from "../server/resource.ts";
+import type { Listers } from "./listers.ts";
+
+export interface IdentityOptions {
+  readonly pki: PKI;
+  readonly listers: Listers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Token → user, from a token file. */
+  readonly tokens: ReadonlyMap<string, UserInfo> | undefined;
+  readonly anonymous: boolean;
+  /** Of service-account tokens; also their default audience. */
+  readonly issuer: string;
+}
+
+export interface Identity {
+  readonly authenticator: Authenticator;
+  /** What TokenReview asks. */
+  readonly tokens: TokenAuthenticator;
+  readonly authorizer: Authorizer;
+  readonly rbac: RBACAuthorizer;
+  readonly requestHeaderAllowedNames: readonly string[];
+  createToken(context: RequestContext, account: KubeObject, body: KubeObject): Promise<KubeObject>;
+}
+
+/** Tokens proved once count for this long, as upstream, so that a busy client is verified once. */
+const TOKEN_CACHE = { success: 10_000 };
+
+export function createIdentity(options: IdentityOptions): Identity {
+  const { pki, listers, clock, random, logger, issuer } = options;
+  const allowedNames = [FRONT_PROXY_CLIENT_NAME];
+  checkTrustRoots(pki.ca.cert, pki.frontProxyCA.cert, allowedNames);
+  const clients = new TrustPool(pki.ca.cert, clock);
+  const frontProxy = { pool: new TrustPool(pki.frontProxyCA.cert, clock), allowedNames, ...DEFAULT_IDENTITY_HEADERS };
+  const audiences = [issuer];
+  const bound = {
+    secrets: listers.of("", "secrets"),
+    pods: listers.of("", "pods"),
+    nodes: listers.of("", "nodes"),
+  };
+  const serviceAccounts = serviceAccountTokens({
+    issuers: [issuer],
+    keys: pki.serviceAccountPublicKeys,
+    audiences,
+    clock,
+    serviceAccounts: listers.of("", "serviceaccounts"),
+    ...bound,
+  });
+  const kinds = options.tokens === undefined ? [serviceAccounts] : [staticTokens(options.tokens), serviceAccounts];
+  const tokens = cachedTokens(tokenUnion(kinds), { clock, ...TOKEN_CACHE });
+  const authenticator = authenticatorUnion(
+    [
+      requestHeaderAuthenticator(() => frontProxy),
+      clientCertificateAuthenticator(() => clients),
+      bearerAuthenticator(tokens, audiences),
+      webSocketAuthenticator(tokens, audiences),
+    ],
+    {
+      anonymous: options.anonymous,
+      onFailure: (exchange, errors) =>
+        logger.info(
+          { code: "unauthenticated", auditID: exchange.auditID, errors: errors.map(String) },
+          "credentials refused",
+        ),
+    },
+  );
+  const rbac = rbacAuthorizer({
+    roles: listers.of("rbac.authorization.k8s.io", "roles"),
+    roleBindings: listers.of("rbac.authorization.k8s.io", "rolebindings"),
+    clusterRoles: listers.of("rbac.authorization.k8s.io", "clusterroles"),
+    clusterRoleBindings: listers.of("rbac.authorization.k8s.io", "clusterrolebindings"),
+  });
+  return {
+    authenticator,
+    tokens,
+    authorizer: authorizerUnion([privilegedGroups(), rbac]),
+    rbac,
+    requestHeaderAllowedNames: allowedNames,
+    createToken: tokenRequest({
+      issuer: tokenIssuer({ issuer, key: pki.serviceAccountKey, clock, random }),
+      audiences,
+      ...bound,
+    }),
+  };
+}

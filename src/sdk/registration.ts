@@ -1,0 +1,124 @@
+/**
+ * Makes a running extension server part of a cluster's API: a Service without selector, an EndpointSlice with this process's address,
+ * and an APIService for each group-version. Leaving takes the address out again, so that the main server says `MissingEndpoints`.
+ */
+import type { GroupVersion, KubeObject } from "../api/meta.ts";
+import { hasReason } from "../api/status.ts";
+import type { Client } from "../client/client.ts";
+import type { ResourceClient } from "../client/resource.ts";
+
+export interface RegistrationOptions {
+  /** Where the Service lives; default `default`. */
+  readonly namespace?: string;
+  /** The Service's name. */
+  readonly service: string;
+  /** An IP address of this process that the main API server can reach; default 127.0.0.1. */
+  readonly address?: string;
+  /** Order among groups: higher first. Default 1000. */
+  readonly groupPriorityMinimum?: number;
+  readonly versionPriority?: number | ((gv: GroupVersion) => number);
+  /** PEM that verifies the server's certificate; absent: the main server's own trust. */
+  readonly caBundle?: string;
+  /** On each APIService. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface Registration {
+  /** Whether requests may be sent here. */
+  setReady(ready: boolean): Promise<void>;
+  /** No more requests: the address is withdrawn, Service and APIServices stay for the next one. */
+  leave(): Promise<void>;
+}
+
+const SERVICES = { group: "", version: "v1", resource: "services" };
+const SLICES = { group: "discovery.k8s.io", version: "v1", resource: "endpointslices" };
+const API_SERVICES = { group: "apiregistration.k8s.io", version: "v1", resource: "apiservices" };
+const PORT_NAME = "https";
+const MANAGED_BY = "tenon";
+
+/** Registers and declares the address ready (unless `ready` is false). Existing objects are brought in line; an APIService's trust and priorities are left as somebody else set them. */
+export async function register(
+  client: Client,
+  port: number,
+  versions: readonly GroupVersion[],
+  options: RegistrationOptions,
+  ready = true,
+): Promise<Registration> {
+  const namespace = options.namespace ?? "default";
+  const name = options.service;
+  const address = options.address ?? "127.0.0.1";
+  const slices = client.resource(SLICES, namespace);
+
+  const setReady = async (isReady: boolean) => {
+    const slice = {
+      metadata: {
+        name,
+        labels: { "kubernetes.io/service-name": name, "endpointslice.kubernetes.io/managed-by": MANAGED_BY },
+      },
+      addressType: address.includes(":") ? "IPv6" : "IPv4",
+      endpoints: isReady ? [{ addresses: [address], conditions: { ready: true } }] : [],
+      ports: [{ name: PORT_NAME, port, protocol: "TCP" }],
+    };
+    await put(slices, slice, (found) => ({ ...found, endpoints: slice.endpoints, ports: slice.ports }));
+  };
+
+  await put(
+    client.resource(SERVICES, namespace),
+    { metadata: { name }, spec: { ports: [{ name: PORT_NAME, port: 443, protocol: "TCP" }] } },
+    (found) => found,
+  );
+  await setReady(ready);
+  const apiServices = client.resource(API_SERVICES);
+  for (const { group, version } of versions) {
+    const { versionPriority = 100 } = options;
+    const wanted: KubeObject = {
+      metadata: {
+        name: `${version}.${group}`,
+        ...(options.annotations && { annotations: { ...options.annotations } }),
+      },
+      spec: {
+        group,
+        version,
+        service: { namespace, name },
+        groupPriorityMinimum: options.groupPriorityMinimum ?? 1000,
+        versionPriority: typeof versionPriority === "function" ? versionPriority({ group, version }) : versionPriority,
+        ...(options.caBundle !== undefined && { caBundle: toBase64(options.caBundle) }),
+      },
+    };
+    await put(apiServices, wanted, (found) => {
+      const own = found["spec"]?.service?.namespace === namespace && found["spec"]?.service?.name === name;
+      if (!own || options.caBundle === undefined) return found;
+      return { ...found, spec: { ...found["spec"], caBundle: wanted["spec"].caBundle } };
+    });
+  }
+  return { setReady, leave: () => setReady(false) };
+}
+
+/** Creates, or changes what is there; a change that somebody else made meanwhile is taken into account. */
+async function put(
+  resource: ResourceClient,
+  wanted: KubeObject,
+  change: (found: KubeObject) => KubeObject,
+): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await resource.create(wanted);
+      return;
+    } catch (error) {
+      if (!hasReason(error, "AlreadyExists")) throw error;
+    }
+    try {
+      const found = await resource.get(wanted.metadata.name ?? "");
+      const changed = change(found);
+      if (changed !== found) await resource.update(changed);
+      return;
+    } catch (error) {
+      const again = hasReason(error, "Conflict") || hasReason(error, "NotFound");
+      if (!again || attempt === 4) throw error;
+    }
+  }
+}
+
+function toBase64(text: string): string {
+  return Buffer.from(text).toString("base64");
+}

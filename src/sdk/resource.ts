@@ -1,0 +1,333 @@
+/** One definition of a resource, served by functions, served from a store, or printed as a CustomResourceDefinition. */
+import type { KubeList, KubeObject, ObjectMeta } from "../api/meta.ts";
+import { dns1035Label, dns1123Subdomain } from "../api/names.ts";
+import { parseLabelSelector } from "../api/selectors.ts";
+import { structuralCodec } from "../schema/codec.ts";
+import { schemaNameOf } from "../schema/openapi.ts";
+import type { StructuralSchema } from "../schema/structural.ts";
+import type { Schema } from "../schema/types.ts";
+import type { UserInfo } from "../server/identity.ts";
+import type {
+  RequestContext,
+  ResourceDefinition,
+  Strategy,
+  Subresource,
+  Verb,
+  VirtualResource,
+  WatchEvent,
+} from "../server/resource.ts";
+import type { ServedResource } from "../server/verbs/local-backend.ts";
+import { type ColumnInput, columnsOf } from "./columns.ts";
+import { type Described, type SchemaInput, schemaOf } from "./schema-input.ts";
+import type { Store } from "./store.ts";
+
+/** An object of a defined resource. */
+export type ResourceObject<Spec, Status> = KubeObject & { metadata: ObjectMeta; spec: Spec; status?: Status };
+
+/** What an author returns: `apiVersion` and `kind` are filled in, and `metadata` needs only a name. */
+export type Answer<T extends KubeObject> = Omit<T, "apiVersion" | "kind">;
+
+export interface ResourceOptions<Spec extends SchemaInput, Status extends SchemaInput> {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  /** Default false: cluster-scoped. */
+  readonly namespaced?: boolean;
+  /** Default: the kind in lower case with an `s`. */
+  readonly plural?: string;
+  readonly singular?: string;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly description?: string;
+  readonly spec: Spec;
+  /** With a status schema the resource has a `status` sub-resource when it is stored. */
+  readonly status?: Status;
+  /** Columns of `kubectl get`, between NAME and AGE: a title and a JSON path, or more about it. */
+  readonly columns?: Readonly<Record<string, ColumnInput>>;
+}
+
+/** What a handler is told. */
+export interface Asked {
+  /** "" for a cluster-scoped resource, and for a list over all namespaces. */
+  readonly namespace: string;
+  /** "" in list and watch. */
+  readonly name: string;
+  readonly user: UserInfo;
+  /** Aborts when the client is gone or the deadline passed. */
+  readonly signal: AbortSignal;
+  readonly dryRun: boolean;
+  /** Adds a warning that `kubectl` prints. */
+  warn(text: string): void;
+}
+
+export interface AskedForMany extends Asked {
+  /** The label selector; what does not match is filtered out anyway. */
+  readonly labels: { matches(labels: Readonly<Record<string, string>> | undefined): boolean; readonly text: string };
+  /** The field selector as text. */
+  readonly fields: string;
+}
+
+export interface AskedToWatch extends AskedForMany {
+  /** The resourceVersion to continue after; "" or "0": begin with what exists. */
+  readonly since: string;
+}
+
+export type Change<T extends KubeObject> =
+  | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: Answer<T> }
+  | { readonly type: "BOOKMARK"; readonly resourceVersion: string };
+
+/** A function for each verb that is to exist. Throw a StatusError (`notFound`, `invalid`, … of `tenon/api`) to refuse. */
+export interface Handlers<T extends KubeObject> {
+  /** undefined: there is none (404). */
+  get?(asked: Asked): Promise<Answer<T> | undefined> | Answer<T> | undefined;
+  list?(
+    asked: AskedForMany,
+  ):
+    | Promise<readonly Answer<T>[] | { readonly items: readonly Answer<T>[]; readonly resourceVersion: string }>
+    | readonly Answer<T>[]
+    | { readonly items: readonly Answer<T>[]; readonly resourceVersion: string };
+  watch?(asked: AskedToWatch): AsyncIterable<Change<T>>;
+  create?(asked: Asked, object: T): Promise<Answer<T>> | Answer<T>;
+  update?(asked: Asked, object: T, old: T | undefined): Promise<Answer<T>> | Answer<T>;
+  delete?(asked: Asked): Promise<Answer<T> | undefined> | Answer<T> | undefined;
+}
+
+/** Something `createServer` can serve. */
+export interface Served {
+  readonly resource: ResourceType;
+  readonly served: ServedResource;
+  readonly store?: Store;
+}
+
+export interface ResourceType<T extends KubeObject = KubeObject> {
+  readonly definition: ResourceDefinition<T>;
+  /** Of the whole object, without . */
+  readonly schema: Schema;
+  /** Served by functions. Discovery offers the verbs that have one. */
+  serve(handlers: Handlers<T>): Served;
+  /** Served from a store: all verbs, with `rules` around writes. */
+  stored(store: Store, rules?: Strategy<T>): Served;
+  /** The same resource as a CustomResourceDefinition. */
+  toCRD(): KubeObject;
+}
+
+/** Throws a TypeError that names the field for names Kubernetes would not accept. */
+export function defineResource<const Spec extends SchemaInput, const Status extends SchemaInput = Schema>(
+  options: ResourceOptions<Spec, Status>,
+): ResourceType<ResourceObject<Described<Spec>, Described<Status>>> {
+  type T = ResourceObject<Described<Spec>, Described<Status>>;
+  const { group, version, kind } = options;
+  const singular = options.singular ?? kind.toLowerCase();
+  const plural = options.plural ?? `${singular}s`;
+  check("group", group, dns1123Subdomain(group, false), group.includes("."), "must have at least one dot");
+  check("version", version, dns1035Label(version, false));
+  check("kind", kind, dns1035Label(kind.toLowerCase(), false), /^[A-Z]/.test(kind), "must begin with a capital");
+  check("plural", plural, dns1035Label(plural, false));
+
+  const schema: Schema = {
+    type: "object",
+    ...(options.description !== undefined && { description: options.description }),
+    properties: {
+      spec: schemaOf(options.spec, "spec"),
+      ...(options.status !== undefined && { status: schemaOf(options.status, "status") }),
+    },
+  };
+  const codec = structuralCodec<T>({ group, version, kind }, schema);
+  const { validate } = codec.structure;
+  const common = {
+    group,
+    version,
+    kind,
+    listKind: `${kind}List`,
+    plural,
+    singular,
+    namespaced: options.namespaced ?? false,
+    shortNames: options.shortNames ?? [],
+    categories: options.categories ?? [],
+    codec,
+    nameRule: dns1123Subdomain,
+    table: columnsOf<T>(options.columns ?? {}),
+    storagePrefix: `/registry/${group}/${plural}/`,
+    schemaName: schemaNameOf({ group, version, kind }),
+  };
+  const named = (object: Answer<T>): T => ({ ...object, apiVersion: `${group}/${version}`, kind }) as T;
+
+  const resource: ResourceType<T> = {
+    schema,
+    definition: { ...common, verbs: ALL_VERBS, strategy: {} },
+    serve(handlers) {
+      const definition = { ...common, verbs: verbsOf(handlers), strategy: validating(validate) };
+      return {
+        resource: resource as unknown as ResourceType,
+        served: {
+          definition: definition as unknown as ResourceDefinition,
+          virtual: virtualResource(handlers, named) as unknown as VirtualResource,
+        },
+      };
+    },
+    stored(store, rules = {}) {
+      const definition: ResourceDefinition<T> = {
+        ...common,
+        verbs: ALL_VERBS,
+        strategy: storedStrategy(rules, validate, options.status !== undefined),
+        ...(options.status !== undefined && { subresources: [statusSubresource(rules, validate)] }),
+      };
+      return {
+        resource: resource as unknown as ResourceType,
+        served: { definition: definition as unknown as ResourceDefinition },
+        store,
+      };
+    },
+    toCRD: () => ({
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: `${plural}.${group}` },
+      spec: {
+        group,
+        scope: common.namespaced ? "Namespaced" : "Cluster",
+        names: {
+          plural,
+          singular,
+          kind,
+          ...(common.shortNames.length > 0 && { shortNames: common.shortNames }),
+          ...(common.categories.length > 0 && { categories: common.categories }),
+        },
+        versions: [
+          {
+            name: version,
+            served: true,
+            storage: true,
+            schema: { openAPIV3Schema: schema },
+            ...(options.status !== undefined && { subresources: { status: {} } }),
+            ...(options.columns !== undefined && { additionalPrinterColumns: printerColumns(options.columns) }),
+          },
+        ],
+      },
+    }),
+  };
+  return resource;
+}
+
+const ALL_VERBS: readonly Verb[] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+function check(field: string, value: string, messages: readonly string[], also = true, text = ""): void {
+  const problems = also ? messages : [...messages, text];
+  if (problems.length > 0) throw new TypeError(`${field}: ${JSON.stringify(value)}: ${problems.join("; ")}`);
+}
+
+function verbsOf<T extends KubeObject>(handlers: Handlers<T>): Verb[] {
+  const verbs: Verb[] = [];
+  if (handlers.create) verbs.push("create");
+  if (handlers.delete) verbs.push("delete");
+  if (handlers.get) verbs.push("get");
+  if (handlers.list) verbs.push("list");
+  if (handlers.update && handlers.get) verbs.push("patch");
+  if (handlers.update) verbs.push("update");
+  if (handlers.watch) verbs.push("watch");
+  return verbs;
+}
+
+function asked(context: RequestContext): Asked {
+  const { namespace, name, user, signal, dryRun } = context;
+  return { namespace, name, user, signal, dryRun, warn: (text) => context.warn(text) };
+}
+
+function askedForMany(context: RequestContext, query: { labelSelector: string; fieldSelector: string }): AskedForMany {
+  const selector = parseLabelSelector(query.labelSelector);
+  return {
+    ...asked(context),
+    labels: { matches: (labels) => selector.matches(labels ?? {}), text: query.labelSelector },
+    fields: query.fieldSelector,
+  };
+}
+
+function virtualResource<T extends KubeObject>(
+  handlers: Handlers<T>,
+  named: (object: Answer<T>) => T,
+): VirtualResource<T> {
+  const { get, list, watch, create, update, delete: remove } = handlers;
+  const maybe = (object: Answer<T> | undefined) => (object === undefined ? undefined : named(object));
+  return {
+    ...(get && { get: async (context) => maybe(await get(asked(context))) }),
+    ...(list && {
+      async list(context, query): Promise<KubeList<T>> {
+        const answer = await list(askedForMany(context, query));
+        const { items, resourceVersion } = "items" in answer ? answer : { items: answer, resourceVersion: "" };
+        return { apiVersion: "", kind: "", metadata: { resourceVersion }, items: items.map(named) };
+      },
+    }),
+    ...(watch && {
+      async *watch(context, query): AsyncIterable<WatchEvent> {
+        for await (const change of watch({ ...askedForMany(context, query), since: query.resourceVersion })) {
+          yield change.type === "BOOKMARK" ? change : { type: change.type, object: named(change.object) };
+        }
+      },
+    }),
+    ...(create && { create: async (context, object) => named(await create(asked(context), object)) }),
+    ...(update && { update: async (context, object, old) => named(await update(asked(context), object, old)) }),
+    ...(remove && { delete: async (context) => maybe(await remove(asked(context))) }),
+  };
+}
+
+type Validate = StructuralSchema["validate"];
+
+/** The schema's own rules, in front of the author's. */
+function validating<T extends KubeObject>(validate: Validate, rules: Strategy<T> = {}): Strategy<T> {
+  return {
+    ...rules,
+    validate: (object, context) => [...validate(object), ...(rules.validate?.(object, context) ?? [])],
+    validateUpdate: (object, old, context) => [
+      ...validate(object),
+      ...(rules.validateUpdate?.(object, old, context) ?? []),
+    ],
+  };
+}
+
+/** As custom resources behave: a status belongs to its sub-resource, and the generation counts changes beside metadata and status. */
+function storedStrategy<T extends KubeObject>(rules: Strategy<T>, validate: Validate, hasStatus: boolean): Strategy<T> {
+  return {
+    allowUnconditionalUpdate: false,
+    ...validating(validate, rules),
+    prepareForCreate(object, context) {
+      if (hasStatus) delete (object as KubeObject)["status"];
+      object.metadata.generation = 1;
+      rules.prepareForCreate?.(object, context);
+    },
+    prepareForUpdate(object, old, context) {
+      if (hasStatus) keepStatus(object, old);
+      const changed = JSON.stringify(object["spec"]) !== JSON.stringify(old["spec"]);
+      object.metadata.generation = (old.metadata.generation ?? 1) + (changed ? 1 : 0);
+      rules.prepareForUpdate?.(object, old, context);
+    },
+  };
+}
+
+function keepStatus(object: KubeObject, old: KubeObject): void {
+  if (old["status"] === undefined) delete object["status"];
+  else object["status"] = old["status"];
+}
+
+function statusSubresource<T extends KubeObject>(rules: Strategy<T>, validate: Validate): Subresource<T> {
+  return {
+    name: "status",
+    verbs: ["get", "patch", "update"],
+    strategy: {
+      allowUnconditionalUpdate: false,
+      ...validating(validate, { validateUpdate: rules.validateUpdate }),
+      prepareForUpdate(object, old) {
+        const written: KubeObject = object;
+        const { status } = written;
+        for (const field of Object.keys(written)) delete written[field];
+        Object.assign(written, old, status === undefined ? {} : { status });
+        if (status === undefined) delete written["status"];
+      },
+    },
+  };
+}
+
+function printerColumns(columns: Readonly<Record<string, ColumnInput>>): object[] {
+  return Object.entries(columns).map(([name, column]) => {
+    const { path, type = "string", ...rest } = typeof column === "string" ? { path: column } : column;
+    return { name, type, jsonPath: path, ...rest };
+  });
+}

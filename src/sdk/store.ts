@@ -1,0 +1,39 @@
+/** Storage for resources of an extension server: the same store the main API server stands on. */
+
+import type { Clock } from "../api/clock.ts";
+import { systemClock } from "../api/machine.ts";
+import { memoryEngine } from "../store/engines/memory.ts";
+import { openState } from "../store/open-state.ts";
+import type { State } from "../store/state.ts";
+
+export interface Store {
+  /** Opens on first use, which is `listen` at the latest. */
+  open(): Promise<State>;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  /** A file for SQLite; without one everything is in memory and gone with the process. */
+  readonly path?: string;
+  readonly clock?: Clock;
+}
+
+/** A store of one's own. Several resources may share it. */
+export function createStore(options: StoreOptions = {}): Store {
+  const clock = options.clock ?? systemClock;
+  let opened: Promise<State> | undefined;
+  async function open(): Promise<State> {
+    if (options.path === undefined) return openState(memoryEngine({ clock }), { clock });
+    const { sqliteEngine } = await import("../store/engines/sqlite.ts");
+    return openState(sqliteEngine({ path: options.path, clock }), { clock });
+  }
+  return {
+    open() {
+      opened ??= open();
+      return opened;
+    },
+    async close() {
+      await (await opened)?.close();
+    },
+  };
+}
