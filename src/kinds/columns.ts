@@ -48,7 +48,9 @@ export function selectorText(selector: SelectorLike | null | undefined): string 
 }
 
 /** Names and images of containers, comma-separated. */
-export function containerCells(containers: readonly { name?: string; image?: string }[] | undefined): [string, string] {
+export function containerCells(
+  containers: readonly { name?: string; image?: string }[] | null | undefined,
+): [string, string] {
   return [
     (containers ?? []).map((container) => container.name ?? "").join(","),
     (containers ?? []).map((container) => container.image ?? "").join(","),
@@ -61,3 +63,9 @@ export function listWithMore(items: readonly string[], count = items.length): st
   const shown = items.slice(0, 3).join(",");
   return count > 3 ? `${shown} + ${count - 3} more...` : shown;
 }
+/** The column of kinds that have no printer of their own. */
+export const CREATED_COLUMN: Column = {
+  name: "Created At",
+  type: "date",
+  description: "When the object was created.",
+};

@@ -1,18 +1,69 @@
 /** Every built-in kind the server stores, in one list; and the names around them. */
 import type { ResourceDefinition } from "../server/resource.ts";
 import { apiServices } from "./apiregistration/api-service.ts";
+import { deployments } from "./apps/deployment.ts";
+import { replicaSets } from "./apps/replica-set.ts";
+import { selfSubjectReviews, tokenReviews } from "./authentication/reviews.ts";
+import {
+  localSubjectAccessReviews,
+  selfSubjectAccessReviews,
+  selfSubjectRulesReviews,
+  subjectAccessReviews,
+} from "./authorization/reviews.ts";
+import { leases } from "./coordination/lease.ts";
 import { configMaps } from "./core/config-map.ts";
+import { endpoints } from "./core/endpoints.ts";
+import { events } from "./core/event.ts";
 import { namespaces } from "./core/namespace.ts";
+import { nodes } from "./core/node.ts";
+import { pods } from "./core/pod.ts";
+import { secrets } from "./core/secret.ts";
+import { services } from "./core/service.ts";
+import { serviceAccounts } from "./core/service-account.ts";
 import { createAddressPool } from "./core/service-addresses.ts";
 import type { KindDeps } from "./define.ts";
+import { endpointSlices } from "./discovery/endpoint-slice.ts";
+import { clusterRoleBindings, roleBindings } from "./rbac/bindings.ts";
+import { clusterRoles, roles } from "./rbac/rules.ts";
 
 export { BOOTSTRAP, SYSTEM_NAMESPACES, UNDELETABLE_NAMESPACES } from "./bootstrap.ts";
-export type { KindDeps } from "./define.ts";
+export { createAddressPool } from "./core/service-addresses.ts";
+export type { KindDeps, SubresourceCreate } from "./define.ts";
 export { APIREGISTRATION_GROUP, builtinPriority, CRD_PRIORITY, type Priority } from "./priorities.ts";
 
-/** Definitions of all stored built-in kinds, independent of any store. What is not given falls away (see KindDeps). */
+/** Definitions of all stored built-in kinds, independent of any store. Sub-resources whose function is not given are not listed. */
 export function builtinResources(given: Partial<KindDeps> = {}): ResourceDefinition[] {
   const deps: KindDeps = { ...given, addresses: given.addresses ?? createAddressPool() };
-  void deps;
-  return [configMaps(), namespaces(), apiServices()] as ResourceDefinition[];
+  return [
+    configMaps(),
+    endpoints(),
+    events(),
+    namespaces(),
+    nodes(),
+    pods(deps),
+    secrets(),
+    serviceAccounts(deps),
+    services(deps),
+    deployments(),
+    replicaSets(),
+    leases(),
+    endpointSlices(),
+    clusterRoleBindings(),
+    clusterRoles(),
+    roleBindings(),
+    roles(),
+    apiServices(),
+  ] as ResourceDefinition[];
+}
+
+/** Definitions of the review kinds, which are answered and never stored: to be bound as virtual resources. */
+export function reviewResources(): ResourceDefinition[] {
+  return [
+    selfSubjectReviews(),
+    tokenReviews(),
+    localSubjectAccessReviews(),
+    selfSubjectAccessReviews(),
+    selfSubjectRulesReviews(),
+    subjectAccessReviews(),
+  ] as ResourceDefinition[];
 }

@@ -1,4 +1,5 @@
 /** Equality and copies of decoded values as Go's semantic equality sees them: what is empty equals what is absent. */
+import { type FieldError, invalidValue } from "../api/field-errors.ts";
 
 type Plain = Record<string, unknown>;
 
@@ -48,4 +49,9 @@ export function deepCopy<V>(value: V): V {
     });
   }
   return copy as V;
+}
+
+/** An error when a field that may not change has changed. */
+export function immutable(field: string, value: unknown, old: unknown): FieldError[] {
+  return semanticEqual(value, old) ? [] : [invalidValue(field, value, "field is immutable")];
 }

@@ -1,17 +1,27 @@
 /** Where Services get their cluster addresses and node ports from: an interface, and a pool that lives in this process. */
+import type { Service } from "../generated/types.ts";
 
-/** Hands out and takes back addresses. Claims are idempotent for one owner (`namespace/name`). */
+export type Refusal = "taken" | "outside";
+
+/** One request for addresses. A claim that is never stored lapses by itself. */
+export interface Claimant {
+  /** `namespace/name`: the same owner may claim again. */
+  readonly owner: string;
+  /** Monotonic milliseconds. */
+  readonly now: number;
+  /** Nothing is remembered. */
+  readonly dryRun: boolean;
+}
+
 export interface ClusterAddresses {
-  readonly range: string;
   /** A free address of the range; undefined when there is none. */
-  allocate(owner: string): string | undefined;
-  /** Takes a given address: why not, or undefined when it is now the owner's. */
-  claim(address: string, owner: string): "taken" | "outside" | undefined;
-  /** Gives the address back; nothing happens when it is somebody else's. */
-  release(address: string, owner: string): void;
-  allocatePort(owner: string): number | undefined;
-  claimPort(port: number, owner: string): "taken" | "outside" | undefined;
-  releasePort(port: number, owner: string): void;
+  allocate(claimant: Claimant): string | undefined;
+  /** Takes a given address; undefined when it is now the owner's. */
+  claim(address: string, claimant: Claimant): Refusal | undefined;
+  allocatePort(claimant: Claimant): number | undefined;
+  claimPort(port: number, claimant: Claimant): Refusal | undefined;
+  /** `30000-32767`, for messages. */
+  readonly ports: string;
 }
 
 export interface AddressPoolOptions {
@@ -19,96 +29,124 @@ export interface AddressPoolOptions {
   readonly range?: string;
   /** First and last node port; default 30000–32767. */
   readonly nodePorts?: readonly [number, number];
+  /** The stored Services: what they hold is taken, what they gave up is free. Without it nothing is ever free again. */
+  readonly services?: () => Iterable<Service>;
 }
 
 const DEFAULT_RANGE = "10.96.0.0/12";
 const DEFAULT_NODE_PORTS: readonly [number, number] = [30_000, 32_767];
+/** How long a claim holds that no stored Service shows: longer than any request may run. */
+const CLAIM_MILLISECONDS = 120_000;
 
 /**
- * A pool in memory: the lowest free address each time, above the part upstream keeps for addresses that people choose.
- * Fill it with `claim` from the stored Services before use. It suits one API server process; several need one in the store.
+ * A pool for one API server process: always the lowest free number above the part upstream leaves to people. It keeps
+ * no list of its own beyond fresh claims: the stored Services are the list. Several processes need one in the store.
  */
 export function createAddressPool(options: AddressPoolOptions = {}): ClusterAddresses {
-  const range = options.range ?? DEFAULT_RANGE;
-  const [first, count] = parseRange(range);
+  const [first, count] = parseRange(options.range ?? DEFAULT_RANGE);
   const [lowPort, highPort] = options.nodePorts ?? DEFAULT_NODE_PORTS;
-  // Neither the network address nor the broadcast address is handed out.
-  const addresses = new Pool(first + 1, first + count - 2, reservedAddresses(count));
-  const ports = new Pool(lowPort, highPort, reservedPorts(highPort - lowPort + 1));
+  const { services } = options;
+  // Neither the network address nor the broadcast address is handed out; the first is the server's own Service.
+  const addresses = new Pool(first + 1, first + count - 2, reservedAddresses(count), services && addressesOf(services));
+  const ports = new Pool(lowPort, highPort, reservedPorts(highPort - lowPort + 1), services && portsOf(services));
   return {
-    range,
-    allocate(owner) {
-      const free = addresses.next(owner);
+    ports: `${lowPort}-${highPort}`,
+    allocate(claimant) {
+      const free = addresses.next(claimant);
       return free === undefined ? undefined : formatIPv4(free);
     },
-    claim(address, owner) {
+    claim(address, claimant) {
       const number = parseIPv4(address);
-      return number === undefined ? "outside" : addresses.claim(number, owner);
+      return number === undefined ? "outside" : addresses.claim(number, claimant);
     },
-    release(address, owner) {
-      const number = parseIPv4(address);
-      if (number !== undefined) addresses.release(number, owner);
-    },
-    allocatePort: (owner) => ports.next(owner),
-    claimPort: (port, owner) => ports.claim(port, owner),
-    releasePort: (port, owner) => ports.release(port, owner),
+    allocatePort: (claimant) => ports.next(claimant),
+    claimPort: (port, claimant) => ports.claim(port, claimant),
+  };
+}
+
+type Holders = () => Map<number, string>;
+
+function ownerOf(service: Service): string {
+  return `${service.metadata.namespace}/${service.metadata.name}`;
+}
+
+function addressesOf(services: () => Iterable<Service>): Holders {
+  return () => {
+    const holders = new Map<number, string>();
+    for (const service of services()) {
+      for (const address of service.spec.clusterIPs ?? []) {
+        const number = parseIPv4(address);
+        if (number !== undefined) holders.set(number, ownerOf(service));
+      }
+    }
+    return holders;
+  };
+}
+
+function portsOf(services: () => Iterable<Service>): Holders {
+  return () => {
+    const holders = new Map<number, string>();
+    for (const service of services()) {
+      for (const port of service.spec.ports ?? []) if (port.nodePort) holders.set(port.nodePort, ownerOf(service));
+      const { healthCheckNodePort } = service.spec;
+      if (healthCheckNodePort) holders.set(healthCheckNodePort, ownerOf(service));
+    }
+    return holders;
   };
 }
 
 /** KEP-3070: between 16 and 256 addresses, a sixteenth of the range, are left to people. */
 function reservedAddresses(count: number): number {
-  if (count < 16) return 0;
-  return Math.min(Math.max(16, Math.floor(count / 16)), 256);
+  return count < 16 ? 0 : Math.min(Math.max(16, Math.floor(count / 16)), 256, Math.floor(count / 2));
 }
 
 /** KEP-3668: between 16 and 128 ports, a thirty-second of the range. */
 function reservedPorts(count: number): number {
-  if (count < 16) return 0;
-  return Math.min(Math.max(16, Math.floor(count / 32)), 128);
+  return count < 16 ? 0 : Math.min(Math.max(16, Math.floor(count / 32)), 128, Math.floor(count / 2));
 }
 
 class Pool {
-  readonly #owners = new Map<number, string>();
+  readonly #claims = new Map<number, { owner: string; at: number }>();
   readonly #low: number;
   readonly #high: number;
-  readonly #reserved: number;
-  #hint: number;
+  readonly #dynamic: number;
+  readonly #holders: Holders | undefined;
 
-  constructor(low: number, high: number, reserved: number) {
+  constructor(low: number, high: number, reserved: number, holders: Holders | undefined) {
     this.#low = low;
     this.#high = high;
-    this.#reserved = reserved;
-    this.#hint = low + reserved;
+    this.#dynamic = low + reserved;
+    this.#holders = holders;
   }
 
-  next(owner: string): number | undefined {
-    while (this.#hint <= this.#high && this.#owners.has(this.#hint)) this.#hint += 1;
-    if (this.#hint <= this.#high) {
-      this.#owners.set(this.#hint, owner);
-      return this.#hint;
-    }
-    for (let number = this.#low; number < this.#low + this.#reserved && number <= this.#high; number += 1) {
-      if (!this.#owners.has(number)) {
-        this.#owners.set(number, owner);
-        return number;
-      }
-    }
-    return undefined;
+  next(claimant: Claimant): number | undefined {
+    const held = this.#held(claimant.now);
+    const free = firstFree(this.#dynamic, this.#high, held) ?? firstFree(this.#low, this.#dynamic - 1, held);
+    if (free !== undefined && !claimant.dryRun) this.#claims.set(free, { owner: claimant.owner, at: claimant.now });
+    return free;
   }
 
-  claim(number: number, owner: string): "taken" | "outside" | undefined {
+  claim(number: number, claimant: Claimant): Refusal | undefined {
     if (number < this.#low || number > this.#high) return "outside";
-    const holder = this.#owners.get(number);
-    if (holder !== undefined && holder !== owner) return "taken";
-    this.#owners.set(number, owner);
+    const holder = this.#held(claimant.now).get(number);
+    if (holder !== undefined && holder !== claimant.owner) return "taken";
+    if (!claimant.dryRun) this.#claims.set(number, { owner: claimant.owner, at: claimant.now });
     return undefined;
   }
 
-  release(number: number, owner: string): void {
-    if (this.#owners.get(number) !== owner) return;
-    this.#owners.delete(number);
-    if (number >= this.#low + this.#reserved && number < this.#hint) this.#hint = number;
+  #held(now: number): Map<number, string> {
+    const held = this.#holders?.() ?? new Map<number, string>();
+    for (const [number, { owner, at }] of this.#claims) {
+      if (this.#holders !== undefined && now - at > CLAIM_MILLISECONDS) this.#claims.delete(number);
+      else if (!held.has(number)) held.set(number, owner);
+    }
+    return held;
   }
+}
+
+function firstFree(low: number, high: number, held: ReadonlyMap<number, string>): number | undefined {
+  for (let number = low; number <= high; number += 1) if (!held.has(number)) return number;
+  return undefined;
 }
 
 function parseIPv4(text: string): number | undefined {

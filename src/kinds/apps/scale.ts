@@ -1,0 +1,50 @@
+/** The `scale` sub-resource of workloads: an autoscaling/v1 Scale read from and written into the parent. */
+import { invalidValue } from "../../api/field-errors.ts";
+import type { KubeObject } from "../../api/meta.ts";
+import { labelSelectorFromObject } from "../../api/selectors.ts";
+import type { Strategy, Subresource } from "../../server/resource.ts";
+import { STATUS_VERBS } from "../define.ts";
+import type { Deployment, ReplicaSet, Scale } from "../generated/types.ts";
+import { codecFor } from "../tables.ts";
+
+const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
+
+/** What a negative number is told. */
+export const NOT_NEGATIVE = "must be greater than or equal to 0";
+
+function read(parent: Deployment | ReplicaSet): KubeObject {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = parent.metadata;
+  const metadata: KubeObject["metadata"] = {};
+  if (name !== undefined) metadata.name = name;
+  if (namespace !== undefined) metadata.namespace = namespace;
+  if (uid !== undefined) metadata.uid = uid;
+  if (resourceVersion !== undefined) metadata.resourceVersion = resourceVersion;
+  if (creationTimestamp) metadata.creationTimestamp = creationTimestamp;
+  const spec: Scale["spec"] = {};
+  const replicas = parent.spec.replicas ?? 1;
+  if (replicas !== 0) spec.replicas = replicas;
+  const status: NonNullable<Scale["status"]> = { replicas: parent.status?.replicas ?? 0 };
+  const selector = `${labelSelectorFromObject(parent.spec.selector)}`;
+  if (selector !== "") status.selector = selector;
+  return { apiVersion: "autoscaling/v1", kind: "Scale", metadata, spec, status };
+}
+
+/** `strategy`: the rules of updating the parent; they move its generation. */
+export function scaleSubresource<T extends Deployment | ReplicaSet>(strategy: Strategy<T>): Subresource<T> {
+  return {
+    name: "scale",
+    verbs: STATUS_VERBS,
+    kind: SCALE,
+    codec: codecFor(SCALE),
+    strategy,
+    projection: {
+      read,
+      write(parent, body) {
+        const replicas = (body as Scale).spec?.replicas ?? 0;
+        if (replicas < 0) return [invalidValue("spec.replicas", replicas, NOT_NEGATIVE)];
+        parent.spec.replicas = replicas;
+        return [];
+      },
+    },
+  };
+}
