@@ -38,7 +38,8 @@ for (const line of readFileSync(process.argv[2]!, "utf8").split("\n")) {
     differs("JSON → protobuf", bytes(fromJSON.object), go.toString("latin1"));
     const fromProtobuf = codec.decode(go, "application/vnd.kubernetes.protobuf");
     differs("protobuf → JSON", encode(fromProtobuf.object), back ?? json!);
-    differs("protobuf → protobuf", bytes(fromProtobuf.object), go.toString("latin1"));
+    // Where protobuf lost the difference between empty and absent, Go does not come back to its own bytes either.
+    if (back === undefined) differs("protobuf → protobuf", bytes(fromProtobuf.object), go.toString("latin1"));
   } catch (error) {
     failures.push(`${apiVersion} ${kind} #${compared}: ${(error as Error).stack}`);
   }

@@ -19,6 +19,7 @@ import { hasProtobuf } from "./encode-protobuf.ts";
 import { type Envelope, encodeEnvelope, encodeMessage, openEnvelope } from "./envelope.ts";
 import { Cursor, DecodeError } from "./fault.ts";
 import { mergeProblems } from "./problems.ts";
+import { strategicMerge } from "./strategic-merge.ts";
 import type { Struct } from "./table.ts";
 
 export interface CodecOptions {
@@ -120,6 +121,7 @@ export function structCodec<T extends KubeObject = KubeObject>(
     fromValue: (value: JSONValue) => fromParsed(value, [], undefined),
     encode: (object: T, resourceVersion = "") =>
       encodeUTF8(encodeObject(kind, struct, object as unknown as JSONObject, resourceVersion)),
+    strategicMerge: (original, patch) => strategicMerge(struct, original as unknown as JSONObject, patch),
   };
   if (hasProtobuf(struct)) {
     codec.encodeProtobuf = (object) => encodeEnvelope(kind, struct, object as unknown as JSONObject);

@@ -199,7 +199,7 @@ function listSlot(field: Field, index: number, element: Type): SlotReader {
 function mapSlot(field: Field, index: number, element: Type): SlotReader {
   const read = valueReader(element);
   const wanted = wireTypeOf(element);
-  const zero = () => (element.kind === "bytes" ? null : zeroOf(element));
+  const zero = () => zeroOf(element);
   return expecting(BYTES, field, (reader, slots, depth) => {
     let map = slots[index] as JSONObject | undefined;
     if (map === undefined) {
@@ -301,8 +301,7 @@ function valueReader(type: Type): ValueReader {
       return (reader, depth) => {
         const holder: Slots = [[]];
         within(reader, (window) => readFields(slot, "items", window, holder, depth + 1));
-        const list = holder[0] as JSONValue[];
-        return list.length === 0 ? null : list;
+        return holder[0] as JSONValue[];
       };
     }
     case "map":
