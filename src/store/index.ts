@@ -1,5 +1,6 @@
 /** The store: a state in memory over an engine that makes it durable. Bytes and revisions; knows no Pod. */
 export type { ChangedRow, CommitResult, Engine, Feed, Revision, Row, Write } from "./engine.ts";
+export { type EtcdEngineOptions, etcdEngine } from "./engines/etcd.ts";
 export { type MemoryEngineOptions, memoryEngine } from "./engines/memory.ts";
 export { type SqliteEngineOptions, sqliteEngine } from "./engines/sqlite.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";

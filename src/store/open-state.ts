@@ -43,6 +43,8 @@ const DEFAULT_HISTORY: History = {
 
 /** A view is kept every so many changes; a past revision is the next kept view with the changes between undone. */
 const CHECKPOINT = 4_096;
+/** Changes from before the start that are read again at most: they delay it. */
+const REPLAYED = 50_000;
 /** Reconstructed snapshots that are kept because pages of one list ask for them again. */
 const RECENT = 16;
 
@@ -133,7 +135,10 @@ class EngineState implements State {
     await this.#engine.open();
     // What the engine still knows of the past is replayed, so that watches survive a restart.
     const head = await this.#engine.head();
-    const oldest = Math.max((await this.#engine.oldest?.()) ?? head, head - this.#history.maxChanges);
+    const oldest = Math.max(
+      (await this.#engine.oldest?.()) ?? head,
+      head - Math.min(REPLAYED, this.#history.maxChanges),
+    );
     await this.#load(oldest);
     this.#follow();
     await this.reached(head);
