@@ -214,7 +214,7 @@ export function timeout(message: string, retryAfterSeconds?: number): StatusErro
 
 /** A read asked for a revision that has not happened (spec: apiserver 2.11). */
 export function tooLargeResourceVersion(asked: number | bigint | string, current: number): StatusError {
-  return new StatusError(504, "Timeout", `Too large resource version: ${asked}, current: ${current}`, {
+  return new StatusError(504, "Timeout", `Timeout: Too large resource version: ${asked}, current: ${current}`, {
     causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
     retryAfterSeconds: 1,
   });
