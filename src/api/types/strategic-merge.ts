@@ -184,7 +184,7 @@ function orderElements(original: JSONObject, patch: JSONObject, struct: Struct |
     else if (held === undefined) merged = stripped(changes);
     else if (meta.strategy === "merge") merged = mergeList(held, changes, meta, false);
     else merged = stripped(changes);
-    const kind = elementShape([...(held ?? []), ...(changes ?? [])]);
+    const kind = elementShape(held ?? [], changes ?? []);
     original[key] = arrange(merged, order, held ?? [], meta.mergeKey, kind);
     delete patch[key];
   }
@@ -213,7 +213,7 @@ function checkOrder(changes: JSONValue[], order: JSONValue[], mergeKey: string):
 
 function mergeList(original: JSONValue[], patch: JSONValue[], meta: FieldMeta, deletion: boolean): JSONValue[] {
   if (original.length === 0 && patch.length === 0) return original;
-  const shape = elementShape([...original, ...patch]);
+  const shape = elementShape(original, patch);
   if (shape !== "map") {
     if (deletion) {
       const gone = new Set(patch.map((item) => identity(item, "")));
@@ -238,7 +238,7 @@ function mergeList(original: JSONValue[], patch: JSONValue[], meta: FieldMeta, d
       places.set(id, merged.push(added) - 1);
     } else merged[at] = mergeMap(merged[at]!, change, meta.struct);
   }
-  return arrange(merged, changes, merged, mergeKey, shape);
+  return arrange(merged, changes, base, mergeKey, shape);
 }
 
 /** Takes `$patch` elements out of a list patch: delete removes the matching element, replace drops all that was there. */
@@ -335,18 +335,21 @@ function arrange(
   return [...out, ...left.slice(i), ...right.slice(j)];
 }
 
-function elementShape(list: JSONValue[]): Shape {
+/** What both lists hold; upstream refuses mixtures. */
+function elementShape(...lists: JSONValue[][]): Shape {
   let found: string | undefined;
-  for (const item of list) {
+  let shape: Shape = "scalar";
+  for (const item of lists.flat(1)) {
     if (Array.isArray(item)) throw listOfLists();
     const type = goType(item);
     if (found !== undefined && found !== type) {
-      throw unforeseen(`list element types are not identical: [${printGo(list)}]`);
+      throw unforeseen(`list element types are not identical: ${printGo(lists)}`);
     }
     found = type;
+    shape = shapeOf(item);
   }
   if (found === undefined) throw unforeseen("no elements in any of the given slices");
-  return shapeOf(list[0]!);
+  return shape;
 }
 
 function goType(value: JSONValue): string {
