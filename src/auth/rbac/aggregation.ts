@@ -11,9 +11,9 @@ export function aggregatedRules(role: ClusterRole, all: Iterable<ClusterRole>): 
     .sort((a, b) => ((a.metadata.name ?? "") < (b.metadata.name ?? "") ? -1 : 1));
   const rules = new Map<string, PolicyRule>();
   for (const selector of selectors) {
-    const { matches } = labelSelectorFromObject(selector);
+    const labels = labelSelectorFromObject(selector);
     for (const other of others) {
-      if (!matches(other.metadata.labels ?? {})) continue;
+      if (!labels.matches(other.metadata.labels ?? {})) continue;
       for (const rule of other.rules ?? []) rules.set(keyOf(rule), rule);
     }
   }
