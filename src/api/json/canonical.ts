@@ -1,6 +1,6 @@
 /** The one encoding of an object of no built-in kind: `kind`, `apiVersion`, `metadata` first, metadata in ObjectMeta's order with the resourceVersion slot, all else sorted by bytes. */
 import type { JSONObject, KubeObject } from "../meta.ts";
-import { formatNumber, quoteJSON, RECURSION, writeDeep } from "./encode.ts";
+import { formatNumber, memberPrefix, quoteJSON, RECURSION, writeDeep } from "./encode.ts";
 import { isObject } from "./object.ts";
 import { encodeUTF8, sortKeys } from "./utf8.ts";
 
@@ -63,8 +63,7 @@ function sortedMembers(object: JSONObject, before: string, depth: number, skip?:
   for (const key of sortKeys(Object.keys(object))) {
     const member = object[key];
     if (member === undefined || skip?.has(key)) continue;
-    text += first ? `${quoteJSON(key)}:` : `,${quoteJSON(key)}:`;
-    text += sorted(member, depth + 1);
+    text += (first ? memberPrefix(key) : `,${memberPrefix(key)}`) + sorted(member, depth + 1);
     first = false;
   }
   return `${text}}`;

@@ -15,10 +15,43 @@ const HTML_ESCAPES: Record<string, string> = {
 /** Deeper values are written by the iterating encoder. */
 export const RECURSION = 200;
 
+/** 1 for the ASCII characters that stand for themselves. */
+const PLAIN = new Uint8Array(128).fill(1, 0x20, 0x7f + 1);
+for (const special of '"\\<>&') PLAIN[special.charCodeAt(0)] = 0;
+
+/** For short strings a loop is quicker than the pattern. */
+function isPlain(text: string): boolean {
+  if (text.length > 40) return !NEEDS_CARE.test(text);
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit >= 128 || PLAIN[unit] === 0) return unit >= 128 && !NEEDS_CARE.test(text);
+  }
+  return true;
+}
+
 /** A string with its quotes. An unpaired surrogate becomes U+FFFD. */
 export function quoteJSON(text: string): string {
-  if (!NEEDS_CARE.test(text)) return `"${text}"`;
+  if (isPlain(text)) return `"${text}"`;
   return JSON.stringify(text.toWellFormed()).replace(HTML, (character) => HTML_ESCAPES[character]!);
+}
+
+/** Keys repeat from object to object: `"name":` is made once. Only short ASCII keys, and a bounded number of them, since clients choose keys too. */
+const prefixes = new Map<string, string>();
+const MAX_PREFIXES = 8_192;
+const ASCII = /^[ -~]{0,64}$/;
+
+/** A key with its colon; undefined for one that is not short and ASCII. */
+function cachedPrefix(key: string): string | undefined {
+  const known = prefixes.get(key);
+  if (known !== undefined) return known;
+  if (!ASCII.test(key) || prefixes.size >= MAX_PREFIXES) return undefined;
+  const prefix = `${quoteJSON(key)}:`;
+  prefixes.set(key, prefix);
+  return prefix;
+}
+
+export function memberPrefix(key: string): string {
+  return cachedPrefix(key) ?? `${quoteJSON(key)}:`;
 }
 
 /** Numbers as Go prints a float64 or an int64. Throws for NaN and infinities, as Go does. */
@@ -59,7 +92,7 @@ function write(value: unknown, depth: number): string {
       for (const key of Object.keys(value)) {
         const member = (value as Record<string, unknown>)[key];
         if (member === undefined) continue;
-        text += `${text === "" ? "{" : ","}${quoteJSON(key)}:${write(member, depth + 1)}`;
+        text += `${(text === "" ? "{" : ",") + memberPrefix(key)}${write(member, depth + 1)}`;
       }
       return text === "" ? "{}" : `${text}}`;
     }
