@@ -1,7 +1,7 @@
 /** Who may come in and what they may do: the authenticators and authorizers of the main API server, wired to its own objects. */
 import type { Clock, Random } from "../api/clock.ts";
 import type { KubeObject } from "../api/meta.ts";
-import { authorizerUnion, privilegedGroups } from "../auth/authorizers.ts";
+import { authorizerUnion, privilegedGroups } from "../auth/delegated/authorizers.ts";
 import { bearerAuthenticator, webSocketAuthenticator } from "../auth/delegated/bearer.ts";
 import { clientCertificateAuthenticator } from "../auth/delegated/client-certificate.ts";
 import { DEFAULT_IDENTITY_HEADERS, requestHeaderAuthenticator } from "../auth/delegated/request-header.ts";

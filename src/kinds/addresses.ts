@@ -60,8 +60,8 @@ function isMapped(text: string): boolean {
   return parts.slice(0, 5).every((group) => group === 0) && parts[5] === 0xffff;
 }
 
-/** An address traffic may be sent to: not unspecified, loopback or link-local. */
-export function validateEndpointIP(field: string, text: string): FieldError[] {
+/** An address traffic may be sent to: not unspecified, loopback (unless allowed: a cluster on one machine) or link-local. */
+export function validateEndpointIP(field: string, text: string, allowLoopback = false): FieldError[] {
   const family = ipFamily(text);
   // Leading zeros are another rule's business.
   if (family === undefined)
@@ -70,7 +70,7 @@ export function validateEndpointIP(field: string, text: string): FieldError[] {
   const [first = 0, second = 0, third = 0] = family === 4 ? text.split(".").map(Number) : groups(text);
   const zero = family === 4 ? text === "0.0.0.0" : groups(text).every((group) => group === 0);
   if (zero) details.push(`may not be unspecified (${text})`);
-  if (family === 4 ? first === 127 : canonicalIPv6(text) === "::1") {
+  if (!allowLoopback && (family === 4 ? first === 127 : canonicalIPv6(text) === "::1")) {
     details.push("may not be in the loopback range (127.0.0.0/8, ::1/128)");
   }
   if (family === 4 ? first === 169 && second === 254 : (first & 0xffc0) === 0xfe80) {

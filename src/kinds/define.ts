@@ -30,6 +30,8 @@ export type SubresourceCreate<T extends KubeObject = KubeObject> = (
 
 /** What the definitions need from other rooms; a sub-resource whose function is missing is not listed. */
 export interface KindDeps {
+  /** Endpoints and EndpointSlices may name loopback addresses: a cluster on one machine. Default false, as upstream. */
+  readonly allowLoopbackEndpoints?: boolean;
   /** Cluster addresses of Services. */
   readonly addresses: ClusterAddresses;
   /** `serviceaccounts/token`: signs a token; the body is checked already. */

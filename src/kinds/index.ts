@@ -36,7 +36,7 @@ export function builtinResources(given: Partial<KindDeps> = {}): ResourceDefinit
   const deps: KindDeps = { ...given, addresses: given.addresses ?? createAddressPool() };
   return [
     configMaps(),
-    endpoints(),
+    endpoints(deps),
     events(),
     namespaces(),
     nodes(),
@@ -47,7 +47,7 @@ export function builtinResources(given: Partial<KindDeps> = {}): ResourceDefinit
     deployments(),
     replicaSets(),
     leases(),
-    endpointSlices(),
+    endpointSlices(deps),
     clusterRoleBindings(),
     clusterRoles(),
     roleBindings(),

@@ -6,14 +6,14 @@ import { NONE } from "../../api/table.ts";
 import type { ResourceDefinition } from "../../server/resource.ts";
 import { joinHostPort, validateEndpointIP, validateIP } from "../addresses.ts";
 import { AGE_COLUMN, age, column, listWithMore, NAME_COLUMN } from "../columns.ts";
-import { defineKind } from "../define.ts";
+import { defineKind, type KindDeps } from "../define.ts";
 import type { EndpointAddress, EndpointPort, EndpointSubset, Endpoints } from "../generated/types.ts";
 import { semanticEqual } from "../semantic.ts";
 
 /** As upstream prints them. */
 export const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 
-function addressErrors(address: EndpointAddress, path: string): FieldError[] {
+function addressErrors(address: EndpointAddress, path: string, loopback: boolean): FieldError[] {
   const errors = validateIP(`${path}.ip`, address.ip);
   if (address.hostname) {
     for (const message of dns1123Label(address.hostname)) {
@@ -25,7 +25,7 @@ function addressErrors(address: EndpointAddress, path: string): FieldError[] {
       errors.push(invalidValue(`${path}.nodeName`, address.nodeName, message));
     }
   }
-  return [...errors, ...validateEndpointIP(`${path}.ip`, address.ip)];
+  return [...errors, ...validateEndpointIP(`${path}.ip`, address.ip, loopback)];
 }
 
 function portErrors(port: EndpointPort, nameRequired: boolean, path: string): FieldError[] {
@@ -48,7 +48,7 @@ function portErrors(port: EndpointPort, nameRequired: boolean, path: string): Fi
   return errors;
 }
 
-function subsetErrors(subset: EndpointSubset, path: string): FieldError[] {
+function subsetErrors(subset: EndpointSubset, path: string, loopback: boolean): FieldError[] {
   const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
   const errors: FieldError[] = [];
   if (addresses.length + notReadyAddresses.length === 0) {
@@ -56,14 +56,16 @@ function subsetErrors(subset: EndpointSubset, path: string): FieldError[] {
   }
   return [
     ...errors,
-    ...addresses.flatMap((address, index) => addressErrors(address, `${path}.addresses[${index}]`)),
-    ...notReadyAddresses.flatMap((address, index) => addressErrors(address, `${path}.notReadyAddresses[${index}]`)),
+    ...addresses.flatMap((address, index) => addressErrors(address, `${path}.addresses[${index}]`, loopback)),
+    ...notReadyAddresses.flatMap((address, index) =>
+      addressErrors(address, `${path}.notReadyAddresses[${index}]`, loopback),
+    ),
     ...ports.flatMap((port, index) => portErrors(port, ports.length > 1, `${path}.ports[${index}]`)),
   ];
 }
 
-export function validateEndpoints(object: Endpoints): FieldError[] {
-  return (object.subsets ?? []).flatMap((subset, index) => subsetErrors(subset, `subsets[${index}]`));
+export function validateEndpoints(object: Endpoints, loopback = false): FieldError[] {
+  return (object.subsets ?? []).flatMap((subset, index) => subsetErrors(subset, `subsets[${index}]`, loopback));
 }
 
 function endpointsCell(object: Endpoints): string {
@@ -79,7 +81,9 @@ function endpointsCell(object: Endpoints): string {
   return listWithMore(shown);
 }
 
-export function endpoints(): ResourceDefinition<Endpoints> {
+export function endpoints({
+  allowLoopbackEndpoints: loopback = false,
+}: Pick<KindDeps, "allowLoopbackEndpoints"> = {}): ResourceDefinition<Endpoints> {
   return defineKind<Endpoints>({
     group: "",
     version: "v1",
@@ -97,8 +101,9 @@ export function endpoints(): ResourceDefinition<Endpoints> {
           for (const port of subset.ports ?? []) port.protocol ||= "TCP";
         }
       },
-      validate: validateEndpoints,
-      validateUpdate: (object, old) => (semanticEqual(object.subsets, old.subsets) ? [] : validateEndpoints(object)),
+      validate: (object) => validateEndpoints(object, loopback),
+      validateUpdate: (object, old) =>
+        semanticEqual(object.subsets, old.subsets) ? [] : validateEndpoints(object, loopback),
     },
     table: {
       columns: [NAME_COLUMN, column("Endpoints", "Addresses and ports that are ready."), AGE_COLUMN],

@@ -9,7 +9,7 @@ import type { ResourceDefinition, Strategy } from "../../server/resource.ts";
 import { ipFamily, validateCanonicalIP, validateEndpointIP, validateIP } from "../addresses.ts";
 import { AGE_COLUMN, age, column, listWithMore, NAME_COLUMN } from "../columns.ts";
 import { PROTOCOLS } from "../core/endpoints.ts";
-import { defineKind } from "../define.ts";
+import { defineKind, type KindDeps } from "../define.ts";
 import type { DiscoveryEndpointPort, Endpoint, EndpointHints, EndpointSlice } from "../generated/types.ts";
 import { immutable, semanticEqual } from "../semantic.ts";
 
@@ -36,7 +36,7 @@ function domainErrors(field: string, text: string): FieldError[] {
   return [];
 }
 
-function addressErrors(type: string, address: string, list: string, index: number): FieldError[] {
+function addressErrors(type: string, address: string, list: string, index: number, loopback: boolean): FieldError[] {
   const field = `${list}[${index}]`;
   if (type === "FQDN") return domainErrors(field, address);
   if (type !== "IPv4" && type !== "IPv6") return [];
@@ -45,7 +45,7 @@ function addressErrors(type: string, address: string, list: string, index: numbe
   if (ipFamily(address) !== (type === "IPv4" ? 4 : 6)) {
     errors.push(invalidValue(list, address, `must be an ${type} address`));
   }
-  return [...errors, ...validateEndpointIP(field, address)];
+  return [...errors, ...validateEndpointIP(field, address, loopback)];
 }
 
 function hintErrors(hints: EndpointHints, path: string): FieldError[] {
@@ -67,14 +67,14 @@ function hintErrors(hints: EndpointHints, path: string): FieldError[] {
   return errors;
 }
 
-function endpointErrors(endpoint: Endpoint, type: string, path: string): FieldError[] {
+function endpointErrors(endpoint: Endpoint, type: string, path: string, loopback: boolean): FieldError[] {
   const errors: FieldError[] = [];
   const addresses = endpoint.addresses ?? [];
   const list = `${path}.addresses`;
   if (addresses.length === 0) errors.push(required(list, "must contain at least 1 address"));
   else if (addresses.length > MAX_ADDRESSES) errors.push(tooMany(list, addresses.length, MAX_ADDRESSES));
   addresses.forEach((address, index) => {
-    errors.push(...addressErrors(type, address, list, index));
+    errors.push(...addressErrors(type, address, list, index, loopback));
   });
   if (endpoint.nodeName !== undefined) {
     for (const message of dns1123Subdomain(endpoint.nodeName)) {
@@ -94,10 +94,12 @@ function endpointErrors(endpoint: Endpoint, type: string, path: string): FieldEr
   return errors;
 }
 
-function endpointsErrors(object: EndpointSlice): FieldError[] {
+function endpointsErrors(object: EndpointSlice, loopback: boolean): FieldError[] {
   const list = object.endpoints ?? [];
   if (list.length > MAX_ENDPOINTS) return [tooMany("endpoints", list.length, MAX_ENDPOINTS)];
-  return list.flatMap((endpoint, index) => endpointErrors(endpoint, object.addressType, `endpoints[${index}]`));
+  return list.flatMap((endpoint, index) =>
+    endpointErrors(endpoint, object.addressType, `endpoints[${index}]`, loopback),
+  );
 }
 
 function portErrors(ports: readonly DiscoveryEndpointPort[]): FieldError[] {
@@ -138,7 +140,7 @@ function content(object: EndpointSlice): unknown[] {
   return [object.addressType, object.endpoints, object.ports, object.metadata.labels];
 }
 
-const strategy: Strategy<EndpointSlice> = {
+const strategy = (loopback: boolean): Strategy<EndpointSlice> => ({
   setDefaults(object) {
     for (const port of object.ports ?? []) {
       port.name ??= "";
@@ -149,26 +151,28 @@ const strategy: Strategy<EndpointSlice> = {
     object.metadata.generation = 1;
     for (const endpoint of object.endpoints ?? []) delete endpoint.deprecatedTopology;
   },
-  validate: (object) => [...headErrors(object), ...endpointsErrors(object)],
+  validate: (object) => [...headErrors(object), ...endpointsErrors(object, loopback)],
   prepareForUpdate(object, old) {
     const generation = old.metadata.generation ?? 0;
     object.metadata.generation = semanticEqual(content(object), content(old)) ? generation : generation + 1;
   },
   validateUpdate: (object, old) => [
     ...headErrors(object),
-    ...(semanticEqual(object.endpoints, old.endpoints) ? [] : endpointsErrors(object)),
+    ...(semanticEqual(object.endpoints, old.endpoints) ? [] : endpointsErrors(object, loopback)),
     ...immutable("addressType", object.addressType, old.addressType),
   ],
-};
+});
 
-export function endpointSlices(): ResourceDefinition<EndpointSlice> {
+export function endpointSlices({
+  allowLoopbackEndpoints = false,
+}: Pick<KindDeps, "allowLoopbackEndpoints"> = {}): ResourceDefinition<EndpointSlice> {
   return defineKind<EndpointSlice>({
     group: "discovery.k8s.io",
     version: "v1",
     kind: "EndpointSlice",
     namespaced: true,
     nameRule: dns1123Subdomain,
-    strategy,
+    strategy: strategy(allowLoopbackEndpoints),
     table: {
       columns: [
         NAME_COLUMN,

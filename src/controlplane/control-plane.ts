@@ -1,0 +1,297 @@
+/** The main API server: the rooms wired together over one store. Wiring only. */
+
+import { admissionChain } from "../admission/chain.ts";
+import { namespaceLifecycle } from "../admission/namespace-lifecycle.ts";
+import { builtInClaims, rbacEscalation } from "../admission/rbac-escalation.ts";
+import { createAggregator } from "../aggregator/aggregator.ts";
+import { APISERVICES } from "../aggregator/api-service.ts";
+import { autoRegistration } from "../aggregator/registration.ts";
+import type { Clock, Random } from "../api/clock.ts";
+import { systemClock, systemRandom } from "../api/machine.ts";
+import { DEFAULT_IDENTITY_HEADERS } from "../auth/delegated/request-header.ts";
+import { impersonationFilter } from "../auth/impersonation.ts";
+import type { PKI } from "../auth/pki/pki.ts";
+import { reconcilePolicy } from "../auth/rbac/policy.ts";
+import { openIDHandlers } from "../auth/tokens/discovery.ts";
+import { keepTrustPublished, publishTrust } from "../auth/trust-publisher.ts";
+import { type Client, createClient } from "../client/client.ts";
+import type { APIService } from "../kinds/generated/types.ts";
+import { builtinPriority, builtinResources, createAddressPool } from "../kinds/index.ts";
+import type { HealthCheck } from "../server/health.ts";
+import type { UserInfo } from "../server/identity.ts";
+import { type Logger, SILENT } from "../server/logger.ts";
+import { Metrics } from "../server/metrics.ts";
+import { REGISTRATION_GROUP, RouteTable } from "../server/routes.ts";
+import { createServer, type ListenAddress, type Server } from "../server/server.ts";
+import type { Engine } from "../store/engine.ts";
+import { type History, openState } from "../store/open-state.ts";
+import type { State } from "../store/state.ts";
+import { aggregatorMetrics } from "./aggregator-metrics.ts";
+import { builtinBackends } from "./backends.ts";
+import { ensureKubernetesService, ensureNamespaces, keepNamespaces } from "./bootstrap.ts";
+import { startHooks } from "./hooks.ts";
+import { createIdentity } from "./identity.ts";
+import { storeListers } from "./listers.ts";
+import { versionInfo } from "./version.ts";
+
+export interface ControlPlaneOptions {
+  readonly engine: Engine;
+  readonly pki: PKI;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger;
+  readonly history?: Partial<History>;
+  /** Token → user, beside client certificates and service accounts. */
+  readonly tokens?: ReadonlyMap<string, UserInfo>;
+  /** Requests without credentials act as `system:anonymous`. Default true. */
+  readonly anonymous?: boolean;
+  /** How Services of APIServices are reached. Default "endpoint". */
+  readonly routing?: "endpoint" | "cluster-ip";
+  /** Endpoints on loopback are reachable; for a control plane on one machine. Default false. */
+  readonly allowLoopbackEndpoints?: boolean;
+  /** PEM, trusted beside the system's roots for APIServices without a bundle. */
+  readonly aggregatorDefaultCA?: string;
+  /** Show clients what an extension server last served while it does not answer. Default false. */
+  readonly showLastKnownDiscovery?: boolean;
+  /** Default 60 s. */
+  readonly requestTimeoutMilliseconds?: number;
+}
+
+export interface ControlPlane {
+  readonly server: Server;
+  readonly state: State;
+  readonly routes: RouteTable;
+  /** A client of this server in the same process; needs no credentials. Default user: a member of `system:masters`. */
+  client(user?: UserInfo): Client;
+  /** Serves on TLS and publishes the address. */
+  listen(at?: { port?: number; host?: string }): Promise<ListenAddress>;
+  /** Ends watches, finishes requests (`graceMs`, default 10 s, at most) and closes the store. Idempotent. */
+  close(options?: { graceMs?: number }): Promise<void>;
+}
+
+export const LOOPBACK_USER: UserInfo = { name: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} };
+const ISSUER = "https://kubernetes.default.svc.cluster.local";
+const KUBERNETES_CLUSTER_IP = "10.96.0.1";
+
+const HOOKS = [
+  "start-system-namespaces-controller",
+  "rbac/bootstrap-roles",
+  "bootstrap-controller",
+  "start-cluster-authentication-info-controller",
+  "start-kube-aggregator-informers",
+  "apiservice-registration-controller",
+  "apiservice-status-local-available-controller",
+  "apiservice-status-remote-available-controller",
+  "apiservice-discovery-controller",
+  "apiservice-openapiv3-controller",
+  "kube-apiserver-autoregistration",
+] as const;
+
+/** Opens the store and brings everything up; resolves when the server is ready but for what lies with extension servers. */
+export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? systemRandom;
+  const logger = options.logger ?? SILENT;
+  const { pki } = options;
+  const trouble = (code: string) => (error: unknown, where?: string) =>
+    logger.warn(
+      { code, ...(where !== undefined && { where }), error: String(error) },
+      "something failed in the background",
+    );
+
+  const state = await openState(options.engine, {
+    clock,
+    onTrouble: trouble("store"),
+    ...(options.history !== undefined && { history: options.history }),
+  });
+
+  // Definitions and listers need each other: a token is made by what reads the objects the definitions describe.
+  const later: { identity?: ReturnType<typeof createIdentity> } = {};
+  const definitions = builtinResources({
+    addresses: createAddressPool(),
+    allowLoopbackEndpoints: options.allowLoopbackEndpoints ?? false,
+    createToken: (context, account, body) => later.identity!.createToken(context, account, body),
+  });
+  const listers = storeListers(state, definitions, trouble("lister"));
+  const identity = createIdentity({
+    pki,
+    listers,
+    clock,
+    random,
+    logger,
+    tokens: options.tokens,
+    anonymous: options.anonymous ?? true,
+    issuer: ISSUER,
+  });
+  later.identity = identity;
+
+  const routes = new RouteTable();
+  const builtIn = new Set<string>();
+  const admission = admissionChain([
+    namespaceLifecycle(listers.of("", "namespaces")),
+    rbacEscalation(identity.rbac, identity.authorizer),
+    builtInClaims((group, version) => builtIn.has(`${group}/${version}`), identity.authorizer),
+  ]);
+  const backends = builtinBackends({
+    definitions,
+    state,
+    admission,
+    identity,
+    audiences: [ISSUER],
+    clock,
+    random,
+    serverVersion: versionInfo.gitVersion,
+  });
+  routes.batch(() => {
+    for (const backend of backends) {
+      builtIn.add(`${backend.group}/${backend.version}`);
+      routes.setBackend(`builtin/${backend.group}/${backend.version}`, backend);
+    }
+  });
+
+  const hooks = startHooks(HOOKS);
+  const metrics = new Metrics(clock);
+  const apiServices = listers.of<APIService>(APISERVICES.group, APISERVICES.resource);
+  const checks: HealthCheck[] = [
+    { name: "etcd", check: async () => void (await state.head()) },
+    ...hooks.checks,
+    {
+      name: "autoregister-completion",
+      check: () => {
+        const missing = registration.missing();
+        return missing.length > 0 ? new Error(`missing APIService: [${missing.join(" ")}]`) : undefined;
+      },
+    },
+    { name: "informer-sync", endpoints: ["readyz"], check: () => {} },
+  ];
+  const server = createServer({
+    routes,
+    authenticator: identity.authenticator,
+    authorizer: identity.authorizer,
+    impersonation: impersonationFilter(identity.authorizer),
+    clock,
+    random,
+    logger,
+    tls: { cert: pki.serving.cert, key: pki.serving.keyPEM },
+    anonymous: options.anonymous ?? true,
+    healthChecks: checks,
+    version: versionInfo,
+    metrics,
+    discovery: { serverAddress: () => addressText(server.address) },
+    ...(options.requestTimeoutMilliseconds !== undefined && {
+      deadlines: { requestTimeout: options.requestTimeoutMilliseconds },
+    }),
+  });
+  for (const [path, handler] of openIDHandlers({
+    issuer: ISSUER,
+    keys: pki.serviceAccountPublicKeys,
+    jwksURI: `${ISSUER}/openid/v1/jwks`,
+  })) {
+    server.paths.set(path, handler);
+  }
+
+  const client = (user: UserInfo = LOOPBACK_USER) =>
+    createClient(server.inMemory(user), { clock, random, userAgent: "tenon" });
+  const loopback = client();
+  const aggregator = createAggregator({
+    clock,
+    random,
+    routes,
+    apiServices,
+    services: listers.of("", "services"),
+    endpointSlices: listers.of("discovery.k8s.io", "endpointslices"),
+    client: loopback.resource<APIService>(APISERVICES),
+    metrics: aggregatorMetrics(metrics),
+    routing: options.routing ?? "endpoint",
+    allowLoopbackEndpoints: options.allowLoopbackEndpoints ?? false,
+    showLastKnown: options.showLastKnownDiscovery ?? false,
+    clientCertificate: () => ({ cert: pki.frontProxyClient.cert, key: pki.frontProxyClient.keyPEM }),
+    defaultCA: () => options.aggregatorDefaultCA,
+    onError: trouble("aggregator"),
+  });
+  const registration = autoRegistration({
+    clock,
+    apiServices,
+    client: loopback.resource<APIService>(APISERVICES),
+    onError: trouble("autoregistration"),
+  });
+  for (const { group, version } of backends) {
+    if (group === REGISTRATION_GROUP) continue;
+    const priority = builtinPriority(group, version);
+    if (priority === undefined) throw new Error(`no priority for the built-in group-version ${group}/${version}`);
+    registration.onStart({ group, version }, priority);
+  }
+
+  const stopping = new AbortController();
+  const background: Promise<void>[] = [];
+  const trust = () => ({
+    clientCA: pki.ca.cert,
+    requestHeader: {
+      ca: pki.frontProxyCA.cert,
+      allowedNames: identity.requestHeaderAllowedNames,
+      ...DEFAULT_IDENTITY_HEADERS,
+    },
+  });
+
+  await hooks.run("start-system-namespaces-controller", () => ensureNamespaces(loopback));
+  await Promise.all([
+    hooks.run("rbac/bootstrap-roles", async () => void (await reconcilePolicy(loopback))),
+    hooks.run("bootstrap-controller", () => ensureKubernetesService(loopback, KUBERNETES_CLUSTER_IP)),
+    hooks.run("start-cluster-authentication-info-controller", async () => {
+      await publishTrust(loopback, trust(), clock.now());
+    }),
+    hooks.run("kube-apiserver-autoregistration", () => registration.start()),
+  ]);
+  await aggregator.start();
+  for (const hook of [
+    "start-kube-aggregator-informers",
+    "apiservice-registration-controller",
+    "apiservice-status-local-available-controller",
+    "apiservice-status-remote-available-controller",
+    "apiservice-openapiv3-controller",
+  ]) {
+    await hooks.run(hook, () => {});
+  }
+  background.push(
+    hooks.run("apiservice-discovery-controller", async () => {
+      while (aggregator.untried().length > 0 && !stopping.signal.aborted) {
+        await clock.sleep(50, stopping.signal).catch(() => {});
+      }
+    }),
+    keepNamespaces(loopback, clock, stopping.signal, trouble("namespaces")),
+    keepTrustPublished({ client: loopback, clock, ours: trust, onError: trouble("trust") }, stopping.signal),
+  );
+  routes.complete();
+
+  let closing: Promise<void> | undefined;
+  async function close(graceMs: number | undefined): Promise<void> {
+    stopping.abort(new Error("the server stops"));
+    server.stop();
+    await Promise.all([aggregator.stop(), registration.stop()]);
+    await server.close(graceMs === undefined ? {} : { graceMs });
+    await Promise.allSettled(background);
+    identity.rbac.close();
+    listers.close();
+    await state.close();
+  }
+
+  return {
+    server,
+    state,
+    routes,
+    client,
+    async listen(at = {}) {
+      const address = await server.listen(at);
+      await ensureKubernetesService(loopback, KUBERNETES_CLUSTER_IP, { address: address.host, port: address.port });
+      return address;
+    },
+    close(given = {}) {
+      closing ??= close(given.graceMs);
+      return closing;
+    },
+  };
+}
+
+function addressText(address: ListenAddress | undefined): string {
+  return address === undefined ? "" : `${address.host}:${address.port}`;
+}
