@@ -19,6 +19,12 @@ export class ByteCache {
     return this.#bytes;
   }
 
+  /** Forgets everything: a conversion or a schema changed. */
+  clear(): void {
+    this.#entries.clear();
+    this.#bytes = 0;
+  }
+
   get(owner: object, variant: string): Uint8Array | undefined {
     const found = this.#entries.get(owner)?.get(variant);
     if (found === undefined) this.misses++;

@@ -1,7 +1,7 @@
 /** YAML responses, made from JSON bytes: rare enough to parse them once more (spec: apiserver 6.4). */
-import { dump } from "js-yaml";
-import { parseJSON } from "../../api/json/index.ts";
+import { encodeUTF8, parseJSON } from "../../api/json/index.ts";
+import { stringifyYAML } from "../../api/yaml.ts";
 
 export function yamlFromJSON(bytes: Uint8Array): Uint8Array {
-  return Buffer.from(dump(parseJSON(bytes).value, { lineWidth: -1, noRefs: true, sortKeys: true }));
+  return encodeUTF8(stringifyYAML(parseJSON(bytes).value));
 }

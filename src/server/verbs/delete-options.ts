@@ -1,10 +1,10 @@
 /** DeleteOptions from the body, or from the query when there is no body (spec: apiserver 2.7, 2.8). */
 import { BinaryReader } from "@bufbuild/protobuf/wire";
-import { CORE_SCHEMA, load } from "js-yaml";
 import { invalidValue, notSupported } from "../../api/field-errors.ts";
 import { isObject, JSONSyntaxError, parseJSON } from "../../api/json/index.ts";
 import type { JSONValue } from "../../api/meta.ts";
 import { badRequest, type FieldError, invalid } from "../../api/status.ts";
+import { parseYAML, YAMLSyntaxError } from "../../api/yaml.ts";
 import type { Exchange } from "../exchange.ts";
 import { booleanParameter, integerParameter } from "../query-values.ts";
 import { bodyMediaType } from "../representation/accept.ts";
@@ -112,17 +112,12 @@ function fromProtobuf(body: Uint8Array): DeleteOptions {
 function fromBody(body: Uint8Array, mediaType: string): DeleteOptions {
   if (mediaType === "application/vnd.kubernetes.protobuf") return fromProtobuf(body);
   try {
-    if (mediaType === "application/yaml") {
-      const value = load(Buffer.from(body).toString("utf8"), { schema: CORE_SCHEMA });
-      return fromValue(parseJSON(Buffer.from(JSON.stringify(value ?? null))).value);
-    }
+    if (mediaType === "application/yaml") return fromValue(parseYAML(body).value);
     return fromValue(parseJSON(body).value);
   } catch (error) {
     if (error instanceof JSONSyntaxError)
       throw badRequest(`couldn't get version/kind; json parse error: ${error.message}`);
-    if (error instanceof Error && error.name === "YAMLException") {
-      throw badRequest(`error converting YAML to JSON: ${error.message}`);
-    }
+    if (error instanceof YAMLSyntaxError) throw badRequest(`error converting YAML to JSON: ${error.message}`);
     throw error;
   }
 }

@@ -93,7 +93,9 @@ export function widgets(changes: Partial<ResourceDefinition> = {}): ResourceDefi
       },
       prepareForUpdate(object, old) {
         object["status"] = old["status"];
-        if (JSON.stringify(object["spec"]) !== JSON.stringify(old["spec"])) object.metadata.generation! += 1;
+        if (JSON.stringify(object["spec"]) !== JSON.stringify(old["spec"])) {
+          object.metadata.generation = (object.metadata.generation ?? 0) + 1;
+        }
       },
       validate: (object) =>
         object["spec"]?.color === "invisible"
