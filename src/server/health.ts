@@ -3,7 +3,7 @@ import { goQuote } from "../api/go-quote.ts";
 import { sendText } from "./errors.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import type { Logger } from "./logger.ts";
-import { type PathTable, requireRead } from "./paths.ts";
+import type { PathTable } from "./paths.ts";
 
 export type HealthEndpoint = "livez" | "readyz" | "healthz";
 
@@ -25,7 +25,7 @@ export interface HealthOptions {
 
 const EVERYWHERE: readonly HealthEndpoint[] = ["livez", "readyz", "healthz"];
 
-/** `ping` is first everywhere; `readyz` also has `shutdown`, which fails once shutdown began. */
+/** Any method will do, as upstream. `ping` is first everywhere; `readyz` also has `shutdown`, which fails once shutdown began. */
 export function installHealth(paths: PathTable, checks: readonly HealthCheck[], options: HealthOptions): void {
   const all: HealthCheck[] = [
     { name: "ping", check: () => undefined },
@@ -54,7 +54,6 @@ async function failure(check: HealthCheck): Promise<Error | undefined> {
 
 function serveAll(endpoint: HealthEndpoint, checks: readonly HealthCheck[], logger: Logger): Handler {
   return async (exchange) => {
-    requireRead(exchange);
     const excluded = new Set(exchange.query.getAll("exclude"));
     const unknown = new Set(excluded);
     const failed: { name: string; err: Error }[] = [];
@@ -87,7 +86,6 @@ function serveAll(endpoint: HealthEndpoint, checks: readonly HealthCheck[], logg
 
 function serveOne(check: HealthCheck): Handler {
   return async (exchange) => {
-    requireRead(exchange);
     const err = await failure(check);
     if (err === undefined) sendHealthy(exchange, "ok");
     else sendText(exchange, 500, `internal server error: ${err.message}`);

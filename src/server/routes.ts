@@ -12,6 +12,8 @@ export interface DiscoveryResource {
   readonly verbs: readonly string[];
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
+  /** Base64 of the first 8 bytes of SHA-256 over `group/version/kind` as stored; only in the legacy form. */
+  readonly storageVersionHash?: string;
   readonly subresources?: readonly {
     readonly subresource: string;
     readonly responseKind: { readonly group: string; readonly version: string; readonly kind: string };

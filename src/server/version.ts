@@ -1,5 +1,4 @@
 /** `/version`: what clients compare before they speak (spec: apiserver 7.5). */
-import { encodeJSON } from "../api/json/index.ts";
 import type { Handler } from "./exchange.ts";
 import { requireRead } from "./paths.ts";
 
@@ -22,7 +21,8 @@ export interface VersionInfo {
 }
 
 export function serveVersion(version: VersionInfo): Handler {
-  const body = encodeJSON(version);
+  // Indented, as upstream's is.
+  const body = JSON.stringify(version, undefined, 2);
   return (exchange) => {
     requireRead(exchange);
     exchange.response.send(200, "application/json", body);

@@ -28,6 +28,7 @@ const NODES: DiscoveryResource = {
   scope: "Cluster",
   singularResource: "node",
   verbs: ["list"],
+  storageVersionHash: "r2yiGXH7wu8=",
 };
 
 function backend(
@@ -104,7 +105,7 @@ describe("legacy documents", () => {
     ],
     [
       "/api/v1",
-      '{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"nodes","singularName":"node","namespaced":false,"kind":"Node","verbs":["list"]},{"name":"pods","singularName":"pod","namespaced":true,"kind":"Pod","verbs":["create","get","list"],"shortNames":["po"],"categories":["all"]},{"name":"pods/eviction","singularName":"","namespaced":true,"group":"policy","version":"v1","kind":"Eviction","verbs":["create"]},{"name":"pods/status","singularName":"","namespaced":true,"kind":"Pod","verbs":["get"]}]}',
+      '{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"nodes","singularName":"node","namespaced":false,"kind":"Node","verbs":["list"],"storageVersionHash":"r2yiGXH7wu8="},{"name":"pods","singularName":"pod","namespaced":true,"kind":"Pod","verbs":["create","get","list"],"shortNames":["po"],"categories":["all"]},{"name":"pods/eviction","singularName":"","namespaced":true,"group":"policy","version":"v1","kind":"Eviction","verbs":["create"]},{"name":"pods/status","singularName":"","namespaced":true,"kind":"Pod","verbs":["get"]}]}',
     ],
     ["/apis/apps/v1", '{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"apps/v1","resources":[]}'],
   ])("%s", async (path, golden) => {
@@ -144,7 +145,7 @@ describe("aggregated documents", () => {
     const core = await ask("/api", V2);
     expect(core.headers["content-type"]).toBe(V2);
     expect(core.text).toBe(
-      '{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[{"metadata":{},"versions":[{"version":"v1","resources":[{"resource":"nodes","responseKind":{"group":"","version":"v1","kind":"Node"},"scope":"Cluster","singularResource":"node","verbs":["list"]},{"resource":"pods","responseKind":{"group":"","version":"v1","kind":"Pod"},"scope":"Namespaced","singularResource":"pod","verbs":["create","get","list"],"shortNames":["po"],"categories":["all"],"subresources":[{"subresource":"status","responseKind":{"group":"","version":"v1","kind":"Pod"},"verbs":["get"]},{"subresource":"eviction","responseKind":{"group":"policy","version":"v1","kind":"Eviction"},"verbs":["create"]}]}],"freshness":"Current"}]}]}\n',
+      '{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[{"metadata":{},"versions":[{"version":"v1","resources":[{"resource":"nodes","responseKind":{"group":"","version":"","kind":"Node"},"scope":"Cluster","singularResource":"node","verbs":["list"]},{"resource":"pods","responseKind":{"group":"","version":"","kind":"Pod"},"scope":"Namespaced","singularResource":"pod","verbs":["create","get","list"],"shortNames":["po"],"categories":["all"],"subresources":[{"subresource":"eviction","responseKind":{"group":"policy","version":"v1","kind":"Eviction"},"verbs":["create"]},{"subresource":"status","responseKind":{"group":"","version":"","kind":"Pod"},"verbs":["get"]}]}],"freshness":"Current"}]}]}\n',
     );
     const others = await ask("/apis", V2);
     expect(JSON.parse(others.text).items).toEqual([

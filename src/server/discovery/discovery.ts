@@ -75,8 +75,8 @@ export function discovery(routes: RouteTable, paths: PathTable, options: Discove
   const root = (exchange: Exchange, core: boolean, make: (snapshot: RouteSnapshot) => { readonly kind: string }) => {
     const { aggregated, mediaType } = form(exchange, true);
     const { response } = exchange;
-    response.setHeader("Vary", "Accept");
     if (!aggregated) return legacy(exchange, core ? "api" : "apis", make);
+    response.setHeader("Vary", "Accept");
     const found = document(core ? "api aggregated" : "apis aggregated", (now) => apiGroupDiscoveryList(now, core));
     response.setHeader("Cache-Control", "public");
     response.setHeader("ETag", found.etag);
@@ -123,7 +123,7 @@ export function discovery(routes: RouteTable, paths: PathTable, options: Discove
     const all = new Set(paths.list());
     for (const { group, versions } of routes.current.groups) {
       const prefix = group === "" ? "/api" : `/apis/${group}`;
-      if (group !== "") all.add("/apis");
+      if (group !== "") all.add("/apis").add("/apis/");
       all.add(prefix);
       for (const { version } of versions) all.add(`${prefix}/${version}`);
     }

@@ -45,17 +45,16 @@ export function apiResourceList(backend: Backend) {
       verbs: resource.verbs,
       ...(resource.shortNames?.length && { shortNames: resource.shortNames }),
       ...(resource.categories?.length && { categories: resource.categories }),
+      ...(resource.storageVersionHash !== undefined && { storageVersionHash: resource.storageVersionHash }),
     };
-    const subresources = [...(resource.subresources ?? [])]
-      .sort((a, b) => (a.subresource < b.subresource ? -1 : 1))
-      .map((sub) => ({
-        name: `${resource.resource}/${sub.subresource}`,
-        singularName: "",
-        namespaced,
-        ...foreign(sub.responseKind, backend),
-        kind: sub.responseKind.kind,
-        verbs: sub.verbs,
-      }));
+    const subresources = sortedSubresources(resource).map((sub) => ({
+      name: `${resource.resource}/${sub.subresource}`,
+      singularName: "",
+      namespaced,
+      ...foreign(sub.responseKind, backend),
+      kind: sub.responseKind.kind,
+      verbs: sub.verbs,
+    }));
     return resource.verbs.length > 0 ? [main, ...subresources] : subresources;
   });
   return {
@@ -71,6 +70,9 @@ function foreign(kind: DiscoveryResource["responseKind"], backend: Backend) {
   if (kind.group === backend.group && kind.version === backend.version) return {};
   return { ...(kind.group !== "" && { group: kind.group }), ...(kind.version !== "" && { version: kind.version }) };
 }
+
+const sortedSubresources = (resource: DiscoveryResource) =>
+  [...(resource.subresources ?? [])].sort((a, b) => (a.subresource < b.subresource ? -1 : 1));
 
 const sorted = (resources: readonly DiscoveryResource[]) =>
   [...resources].sort((a, b) => (a.resource < b.resource ? -1 : a.resource > b.resource ? 1 : 0));
@@ -89,15 +91,21 @@ export function apiGroupDiscoveryList(snapshot: RouteSnapshot, core: boolean) {
 function versionDiscovery(route: Route) {
   const backend = route.backends[0];
   const served = backend?.discovery() ?? { resources: [], fresh: false };
-  const resources = backend?.source === "remote" ? served.resources : sorted(served.resources);
+  const remote = backend?.source === "remote";
+  const resources = remote ? served.resources : sorted(served.resources);
+  // As upstream prints its own kinds: without the group-version they share with the list.
+  const own = backend?.source === "builtin" ? backend : undefined;
   return {
     version: route.version,
-    ...(resources.length > 0 && { resources: resources.map(resourceDiscovery) }),
+    ...(resources.length > 0 && { resources: resources.map((resource) => resourceDiscovery(resource, remote, own)) }),
     freshness: served.fresh ? "Current" : "Stale",
   };
 }
 
-function resourceDiscovery(resource: DiscoveryResource) {
+function resourceDiscovery(resource: DiscoveryResource, remote: boolean, own: Backend | undefined) {
+  const gvk = ({ group, version, kind }: DiscoveryResource["responseKind"]) =>
+    group === own?.group && version === own.version ? { group: "", version: "", kind } : { group, version, kind };
+  const subresources = remote ? (resource.subresources ?? []) : sortedSubresources(resource);
   return {
     resource: resource.resource,
     responseKind: gvk(resource.responseKind),
@@ -106,8 +114,8 @@ function resourceDiscovery(resource: DiscoveryResource) {
     verbs: resource.verbs,
     ...(resource.shortNames?.length && { shortNames: resource.shortNames }),
     ...(resource.categories?.length && { categories: resource.categories }),
-    ...(resource.subresources?.length && {
-      subresources: resource.subresources.map((sub) => ({
+    ...(subresources.length > 0 && {
+      subresources: subresources.map((sub) => ({
         subresource: sub.subresource,
         responseKind: gvk(sub.responseKind),
         verbs: sub.verbs,
@@ -115,5 +123,3 @@ function resourceDiscovery(resource: DiscoveryResource) {
     }),
   };
 }
-
-const gvk = ({ group, version, kind }: DiscoveryResource["responseKind"]) => ({ group, version, kind });

@@ -1,7 +1,6 @@
 /** `/openapi/v3`: an index of the group-versions that have a document, and the documents, each under its own key only (spec: aggregation 5.4, 5.5; DESIGN decision 6). */
 import { createHash } from "node:crypto";
 import { encodeJSON } from "../../api/json/index.ts";
-import { sendText } from "../errors.ts";
 import type { Exchange, Handler } from "../exchange.ts";
 import { requireRead } from "../paths.ts";
 import type { Backend, RouteSnapshot, RouteTable } from "../routes.ts";
@@ -19,23 +18,26 @@ export function openapi(routes: RouteTable): Handler {
     if (path === ROOT || path === `${ROOT}/`) return index(exchange, routes.current);
     const backend = backendFor(routes.current, path.slice(ROOT.length + 1));
     const document = backend?.openapi?.();
-    if (backend === undefined || document === undefined) return sendText(exchange, 404, "404 page not found");
+    if (backend === undefined || document === undefined) {
+      exchange.response.send(404, "", "");
+      return;
+    }
     // A remote server is asked as the caller, and checks the hash itself.
     if (backend.source === "remote") return document.serve(exchange);
     const { response } = exchange;
+    const etag = `"${document.hash}"`;
     response.setHeader("Vary", "Accept");
+    response.setHeader("ETag", etag);
     const asked = exchange.query.get("hash");
     if (asked !== null && asked !== "") {
       if (asked !== document.hash) {
         response.setHeader("Location", `${path}?hash=${document.hash}`);
-        response.send(301, "", "");
+        response.send(301, "application/json", "");
         return;
       }
       response.setHeader("Cache-Control", "public, immutable");
       response.setHeader("Expires", new Date(exchange.received + 31_536_000_000).toUTCString());
     }
-    const etag = `"${document.hash}"`;
-    response.setHeader("ETag", etag);
     if (exchange.header("if-none-match") === etag) {
       response.send(304, "", "");
       return;
