@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { SimulatedClock } from "../api/simulated.ts";
+import type { Engine } from "./engine.ts";
 import { memoryEngine } from "./engines/memory.ts";
 import { type History, openState } from "./open-state.ts";
 import { type Change, ExpiredError } from "./state.ts";
@@ -197,6 +198,64 @@ describe("history", () => {
       expect(text(entry.value)).toBe(
         text(object("x", padding)).replace('resourceVersion":""', `resourceVersion":"${entry.revision}"`),
       );
+    await state.close();
+  });
+});
+
+describe("a feed that breaks", () => {
+  it("because its past was compacted: the state loads anew, and cursors expire instead of missing something", async () => {
+    const { engine, clock } = await open();
+    let feeds = 0;
+    const troubles: unknown[] = [];
+    const behind: Engine = {
+      ...engine,
+      // The first feed says nothing, and ends as one does that was disconnected while history was compacted.
+      async feed(after, tell, signal) {
+        if (feeds++ > 0) return engine.feed(after, tell, signal);
+        await engine.commit({ key: "/a/x", expected: 0, value: object("x") });
+        throw new ExpiredError(after, after + 1);
+      },
+    };
+    const state = await openState(behind, { clock, onTrouble: (error) => troubles.push(error) });
+    await state.reached(1);
+    expect(state.view().get("/a/x")?.revision).toBe(1);
+    expect(troubles).toEqual([new ExpiredError(0, 1)]);
+    expect(() => state.cursor("/a/", 0)).toThrow(ExpiredError);
+    await state.commit({ key: "/a/x", expected: 1, value: object("x") });
+    expect(show(state.cursor("/a/", 1).next(10))).toEqual(["put /a/x 2"]);
+    await state.close();
+  });
+
+  it("expires and wakes the cursors that were there before", async () => {
+    const { engine, clock } = await open();
+    const broken = Promise.withResolvers<void>();
+    let feeds = 0;
+    const state = await openState(
+      { ...engine, feed: (after, tell, signal) => (feeds++ > 0 ? engine.feed(after, tell, signal) : broken.promise) },
+      { clock },
+    );
+    const cursor = state.cursor("/a/", 0);
+    const woken = new Promise<void>((resolve) => cursor.onReady(resolve));
+    broken.reject(new ExpiredError(0, 1));
+    await woken;
+    expect(() => cursor.next(1)).toThrow(ExpiredError);
+    expect(state.cursor("/a/", 0).next(1)).toEqual([]);
+    await state.close();
+  });
+
+  it("for good: what is here is still read, writes are refused, and somebody is told", async () => {
+    const { engine, clock } = await open();
+    const broken = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<unknown>();
+    const state = await openState({ ...engine, feed: () => broken.promise }, { clock, onTrouble: told.resolve });
+    const waiting = expect(state.reached(5)).rejects.toMatchObject({ code: "STORE_CLOSED" });
+    broken.reject(new Error("the disk is on fire"));
+    expect(await told.promise).toEqual(new Error("the disk is on fire"));
+    await waiting;
+    expect(state.view().count("")).toBe(0);
+    await expect(state.commit({ key: "/a/x", expected: 0, value: object("x") })).rejects.toMatchObject({
+      message: expect.stringContaining("the disk is on fire"),
+    });
     await state.close();
   });
 });

@@ -1,6 +1,6 @@
 /** The engine over etcd v3: for more machines than one. Keys and values are the callers'; gRPC is loaded when the engine opens. */
 import type { Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
-import type { Clock } from "../../api/clock.ts";
+import type { Clock, Timer } from "../../api/clock.ts";
 import type { ChangedRow, CommitResult, Engine, Feed, Revision, Row, Write } from "../engine.ts";
 import { StoreError } from "../errors.ts";
 import { ExpiredError } from "../state.ts";
@@ -58,6 +58,9 @@ class EtcdEngine implements Engine {
   /** The next `head` that has not been sent yet: all who ask meanwhile share it. */
   #nextHead: Promise<Revision> | undefined;
   #headRunning: Promise<unknown> = Promise.resolve();
+  /** The highest revision a reader was told by `head`. */
+  #wanted: Revision = 0;
+  #asking: Timer | undefined;
   readonly #leases = new Map<number, { readonly until: number; readonly id: Promise<bigint> }>();
 
   constructor(options: EtcdEngineOptions) {
@@ -199,6 +202,8 @@ class EtcdEngine implements Engine {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#asking?.cancel();
+    this.#asking = undefined;
     this.#leases.clear();
     this.#client?.close();
     this.#client = undefined;
@@ -214,12 +219,22 @@ class EtcdEngine implements Engine {
     }
   }
 
+  /** Makes every watch, also one that starts later, learn that it has seen everything up to `revision`. */
   #pushProgress(revision: Revision): void {
-    const behind = [...this.#feeds].filter((feed) => feed.fed < revision);
-    if (behind.length === 0 || this.#closing.signal.aborted) return;
+    this.#wanted = Math.max(this.#wanted, revision);
+    this.#askBehind();
+  }
+
+  #askBehind(): void {
+    if (this.#asking !== undefined || this.#closing.signal.aborted) return;
+    const behind = [...this.#feeds].filter((feed) => feed.fed < this.#wanted);
+    if (behind.length === 0) return;
     for (const feed of behind) feed.askProgress();
     // A watch that is still catching up does not answer: ask again.
-    this.#clock.after(PROGRESS, () => this.#pushProgress(revision));
+    this.#asking = this.#clock.after(PROGRESS, () => {
+      this.#asking = undefined;
+      this.#askBehind();
+    });
   }
 
   #lease(seconds: number): Promise<bigint> {
@@ -258,8 +273,12 @@ class EtcdEngine implements Engine {
         if (response.canceled) return end(resolve);
         if (response.created) {
           position.askProgress = () => stream.write(encodeWatchProgress());
+          if (position.fed < this.#wanted) position.askProgress();
+          this.#askBehind();
           return;
         }
+        // Progress between the parts of one response says nothing: the parts are not all here.
+        if (response.events.length === 0 && rows.length > 0) return;
         for (const { removed, row } of response.events) {
           if (row.modRevision <= position.fed) continue;
           rows.push({ key: row.key, value: removed ? undefined : row.value, revision: row.modRevision });

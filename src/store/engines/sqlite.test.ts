@@ -23,23 +23,22 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const value = Buffer.from('{"metadata":{"resourceVersion":""}}');
 
-/** Writes without end, sixteen at a time, and says of each write what was acknowledged. */
+/** Writes without end, sixteen at a time, and says of each write what was acknowledged (a write to a pipe is synchronous). */
 const CHILD = `
-  import { writeSync } from "node:fs";
   import { sqliteEngine } from ${JSON.stringify(new URL("./sqlite.ts", import.meta.url).href)};
   import { systemClock } from ${JSON.stringify(new URL("../../api/machine.ts", import.meta.url).href)};
   const [path, life] = process.argv.slice(1);
   const engine = sqliteEngine({ path, clock: systemClock });
   await engine.open();
-  writeSync(1, "head " + (await engine.head()) + "\\n");
+  process.stdout.write("head " + (await engine.head()) + "\\n");
   for (let writer = 0; writer < 16; writer++) (async () => {
     for (let round = 0; ; round++) {
       const key = "/w/" + life + "/" + writer + "/" + round;
       const { revision } = await engine.commit({ key, expected: 0, value: Buffer.alloc(500 + round, 120) });
-      writeSync(1, "wrote " + revision + " " + key + "\\n");
+      process.stdout.write("wrote " + revision + " " + key + "\\n");
       if (round % 3 === 0) {
         const gone = await engine.commit({ key, expected: revision, value: undefined });
-        writeSync(1, "removed " + gone.revision + " " + key + "\\n");
+        process.stdout.write("removed " + gone.revision + " " + key + "\\n");
       }
       if (round % 10 === 9 && writer === 0) engine.compact(revision - 20);
     }
@@ -64,7 +63,6 @@ it("kill -9 under load, five times: every acknowledged write is there, revisions
       if (what === "head") expect(revision).toBeGreaterThanOrEqual(highest);
       else if (what === "wrote") wrote.set(key!, revision);
       else wrote.delete(key!);
-      if (what !== "head" && life > 0 && lines < 16) expect(revision).toBeGreaterThan(0);
       highest = Math.max(highest, revision);
       // What was acknowledged before the signal arrived is read to the end of the pipe.
       if (++lines === 150 + life * 40) child.kill("SIGKILL");
