@@ -1,6 +1,7 @@
 /** The codec of a kind that a schema describes: resources of extension servers and of CustomResourceDefinitions. */
 import type { BodyMediaType, Decoded, ObjectCodec } from "../api/codec.ts";
 import { tables } from "../api/generated/tables.ts";
+import { goQuote } from "../api/go-quote.ts";
 import { stringifySorted } from "../api/json/canonical.ts";
 import { encodeCanonical, isObject, JSONSyntaxError, newObject, type Parsed, parseJSON } from "../api/json/index.ts";
 import {
@@ -72,7 +73,7 @@ export function structuralCodec<T extends KubeObject = KubeObject>(
     }
     object["kind"] = kind.kind;
     object["apiVersion"] = apiVersion;
-    const unknown = structure.normalize(object).map((path) => `unknown field "${path}"`);
+    const unknown = structure.normalize(object).map((path) => `unknown field ${goQuote(path)}`);
     return {
       object: object as unknown as T,
       problems: mergeProblems(duplicates, [...unknown, ...cursor.problems]),

@@ -2,6 +2,7 @@
  * Reads JSON the way Go reads it: int64 survives, duplicate keys are noticed, errors carry Go's words (encoding/json, sigs.k8s.io/json).
  * Used when the guard of `parse.ts` asks for it, and to explain what a native parse refused. Iterates: depth costs no stack.
  */
+import { goQuote } from "../go-quote.ts";
 import type { JSONObject, JSONValue } from "../meta.ts";
 import { newObject } from "./object.ts";
 
@@ -28,6 +29,7 @@ export interface Parsed {
   readonly problems: string[];
 }
 
+const INSIDE_TOKEN = /^(?:in (?!string literal)|after decimal point)/;
 const INT64_MAX = 9223372036854775807n;
 const INT64_MIN = -9223372036854775808n;
 
@@ -168,7 +170,7 @@ class Tokenizer {
       if (Array.isArray(container)) path += `[${container.length}]`;
       else path += path === "" ? this.#keys[depth] : `.${this.#keys[depth]}`;
     }
-    const problem = `duplicate field "${path}"`;
+    const problem = `duplicate field ${goQuote(path)}`;
     if (!this.#problems.includes(problem)) this.#problems.push(problem);
   }
 
@@ -293,7 +295,14 @@ class Tokenizer {
   }
 
   #refuse(context: string): never {
-    if (this.#at >= this.#text.length) throw new JSONSyntaxError("unexpected end of JSON input", this.#at);
+    if (this.#at >= this.#text.length) {
+      // Go tries whether a space would do at the end; inside a token it would not, and is what gets blamed.
+      const inToken = INSIDE_TOKEN.test(context);
+      throw new JSONSyntaxError(
+        inToken ? `invalid character ' ' ${context}` : "unexpected end of JSON input",
+        this.#at,
+      );
+    }
     throw new JSONSyntaxError(`invalid character ${quoteCharacter(this.#text, this.#at)} ${context}`, this.#at);
   }
 }
