@@ -11,6 +11,7 @@ import {
   parseAPIVersion,
 } from "../meta.ts";
 import { badRequest } from "../status.ts";
+import { parseYAML, YAMLSyntaxError } from "../yaml.ts";
 import { expectKind, recognise, undecodable, unrecognised } from "./body-errors.ts";
 import { decodeStruct } from "./decode-json.ts";
 import { readMessage } from "./decode-protobuf.ts";
@@ -23,8 +24,6 @@ import { strategicMerge } from "./strategic-merge.ts";
 import type { Struct } from "./table.ts";
 
 export interface CodecOptions {
-  /** Reads a YAML body. Absent: YAML is refused. */
-  readonly parseYAML?: (body: Uint8Array) => { readonly value: JSONValue; readonly problems: readonly string[] };
   /** Whether a kind exists at all; decides between two texts when a body holds another kind than expected. */
   readonly knows?: (kind: GroupVersionKind) => boolean;
   /** Other group-versions under which the kind may arrive: DeleteOptions comes as `v1`, `apps/v1`, `meta.k8s.io/v1`. */
@@ -105,9 +104,8 @@ export function structCodec<T extends KubeObject = KubeObject>(
         );
       }
       if (mediaType === "application/yaml") {
-        if (options.parseYAML === undefined) throw badRequest("YAML bodies are not supported here");
-        const parsed = options.parseYAML(body);
-        return fromParsed(parsed.value, parsed.problems, body);
+        const document = readYAML(kind, body);
+        return fromParsed(document.value, document.problems, body);
       }
       let parsed: ReturnType<typeof parseJSON>;
       try {
@@ -128,4 +126,13 @@ export function structCodec<T extends KubeObject = KubeObject>(
     codec.encodeMessage = (object) => encodeMessage(struct, object as unknown as JSONObject);
   }
   return codec;
+}
+
+function readYAML(kind: GroupVersionKind, body: Uint8Array): ReturnType<typeof parseYAML> {
+  try {
+    return parseYAML(body);
+  } catch (error) {
+    if (!(error instanceof YAMLSyntaxError)) throw error;
+    throw unrecognised(kind, error.message, body);
+  }
 }
