@@ -12,7 +12,11 @@ export interface H1Context {
   newAuditID(): string;
   /** Whether the server is shutting down: responses then close their connection. */
   draining(): boolean;
+  /** Runs when the response is over. */
+  closed?(): void;
 }
+
+const ignore = () => {};
 
 /** How much of a body nobody wanted is read away to keep the connection; past it the connection ends. */
 const SKIPPED_BODY_LIMIT = 256 * 1024;
@@ -26,9 +30,10 @@ export function h1Exchange(
   context: H1Context,
   expectsContinue = false,
 ): ServedExchange {
-  const response = new H1Response(request, reply, context);
+  const { headers } = request;
+  const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"]) > 0;
+  const response = new H1Response(request, reply, context, hasBody);
   const exchange = newExchange(request, response, context, undefined);
-  const hasBody = request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"]) > 0;
   exchange.body = hasBody
     ? new StreamedBody(request, contentLength(request), {
         signal: () => exchange.signal,
@@ -36,9 +41,13 @@ export function h1Exchange(
         wanted: expectsContinue ? () => reply.writeContinue() : undefined,
       })
     : new WholeBody();
-  reply.on("close", () => gone(exchange, response));
-  reply.on("error", () => gone(exchange, response));
-  request.on("error", () => {});
+  const onGone = () => gone(exchange, response);
+  reply.on("close", () => {
+    context.closed?.();
+    onGone();
+  });
+  reply.on("error", onGone);
+  request.on("error", ignore);
   return exchange;
 }
 
@@ -52,7 +61,7 @@ export function h1UpgradeExchange(
   const reply = new ServerResponse(request);
   reply.shouldKeepAlive = false;
   reply.assignSocket(socket as import("node:net").Socket);
-  const response = new H1Response(request, reply, context);
+  const response = new H1Response(request, reply, context, false);
   let taken = false;
   const upgrade = (): UpgradedConnection => {
     if (taken || response.started || response.finished) throw new Error("the connection is not free to be taken over");
@@ -115,12 +124,14 @@ class H1Response extends TransportResponse {
   readonly #request: IncomingMessage;
   readonly #reply: ServerResponse;
   readonly #context: H1Context;
+  readonly #hasBody: boolean;
 
-  constructor(request: IncomingMessage, reply: ServerResponse, context: H1Context) {
+  constructor(request: IncomingMessage, reply: ServerResponse, context: H1Context, hasBody: boolean) {
     super(request.method ?? "");
     this.#request = request;
     this.#reply = reply;
     this.#context = context;
+    this.#hasBody = hasBody;
   }
 
   drained(): Promise<void> {
@@ -169,7 +180,7 @@ class H1Response extends TransportResponse {
   /** The answer came before the whole body did: the rest is read away, but only a little of it and not for long. */
   #skipBody(): void {
     const request = this.#request;
-    if (request.complete) return;
+    if (!this.#hasBody || request.complete) return;
     const { socket } = request;
     const declared = contentLength(request);
     let left = SKIPPED_BODY_LIMIT;

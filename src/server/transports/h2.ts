@@ -9,7 +9,11 @@ export interface H2Context {
   readonly peer: Peer;
   readonly received: number;
   newAuditID(): string;
+  /** Runs when the stream is over. */
+  closed?(): void;
 }
+
+const ignore = () => {};
 
 /** `rawHeaders` as node:http2 hands them over, pseudo-headers included; `ended`: the request has no body. */
 export function h2Exchange(
@@ -52,8 +56,9 @@ export function h2Exchange(
         complete: () => !stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR,
         wanted: expectsContinue ? () => stream.additionalHeaders({ ":status": 100 }) : undefined,
       });
-  stream.on("error", () => {});
+  stream.on("error", ignore);
   stream.on("close", () => {
+    context.closed?.();
     // Not by the stream's own flags: Node marks the writable side of a reset stream as finished.
     if (response.finished) return;
     response.close();

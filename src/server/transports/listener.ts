@@ -241,25 +241,31 @@ export class Listener {
     if (this.#draining) session.close();
   }
 
-  #context(socket: TLSSocket, transport: "h1" | "h2") {
-    return {
-      peer: peerOf(socket, transport),
-      received: this.#options.now(),
-      newAuditID: this.#options.newAuditID,
-      draining: () => this.#draining,
-    };
+  #context(socket: TLSSocket, transport: "h1" | "h2", closed: () => void) {
+    const { now, newAuditID } = this.#options;
+    const peer = peerOf(socket, transport);
+    return { peer, received: now(), newAuditID, draining: this.#isDraining, closed };
   }
+
+  readonly #isDraining = () => this.#draining;
 
   #h1(request: IncomingMessage, reply: ServerResponse, expectsContinue: boolean): void {
     const socket = request.socket as TLSSocket;
     this.#busy.add(socket);
-    reply.once("close", () => this.#busy.delete(socket));
-    this.#run(h1Exchange(request, reply, this.#context(socket, "h1"), expectsContinue));
+    const closed = () => this.#busy.delete(socket);
+    this.#run(h1Exchange(request, reply, this.#context(socket, "h1", closed), expectsContinue));
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#busy.add(socket as TLSSocket);
-    this.#run(h1UpgradeExchange(request, socket, head, this.#context(socket as TLSSocket, "h1")));
+    this.#run(
+      h1UpgradeExchange(
+        request,
+        socket,
+        head,
+        this.#context(socket as TLSSocket, "h1", () => {}),
+      ),
+    );
   }
 
   #h2(stream: ServerHttp2Stream, flags: number, rawHeaders: string[]): void {
@@ -270,11 +276,11 @@ export class Listener {
       return;
     }
     known.streams++;
-    stream.once("close", () => {
+    const closed = () => {
       known.streams--;
-    });
+    };
     const ended = (flags & http2.NGHTTP2_FLAG_END_STREAM) !== 0;
-    this.#run(h2Exchange(stream, rawHeaders, ended, this.#context(known.socket, "h2")));
+    this.#run(h2Exchange(stream, rawHeaders, ended, this.#context(known.socket, "h2", closed)));
   }
 
   /** Only paths are served: no absolute form, no asterisk, no CONNECT. */
