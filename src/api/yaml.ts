@@ -193,7 +193,8 @@ function resolvePlain(source: string): JSONValue {
   if (word !== undefined) return word;
   if (!/^[-+.0-9]/.test(source)) return source;
   const digits = source.replaceAll("_", "");
-  if (INTEGER.test(digits)) {
+  // 64 binary digits and a sign fit; longer ones are floats or text, and would cost too much as bigints.
+  if (digits.length <= 67 && INTEGER.test(digits)) {
     const negative = digits.startsWith("-");
     const magnitude = digits.replace(/^[-+]/, "").replace(/^0[oO]?(?=[0-7])/, "0o");
     const value = negative ? -BigInt(magnitude) : BigInt(magnitude);
