@@ -130,11 +130,6 @@ export function defaultPodSpec(spec: PodSpec): void {
   for (const container of spec.containers ?? []) defaultContainer(container);
   for (const container of spec.ephemeralContainers ?? []) defaultContainer(container as Container);
   roundResources(spec.overhead);
-  if (spec.hostNetwork) {
-    for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) {
-      for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
-    }
-  }
 }
 
 export function defaultPodTemplate(template: PodTemplateSpec): void {
@@ -160,6 +155,12 @@ export function defaultPod(pod: Pod): void {
   }
   pod.spec.enableServiceLinks ??= true;
   defaultPodSpec(pod.spec);
+  // On the host's network every port is one of the host; only pods, not templates, say so.
+  if (pod.spec.hostNetwork) {
+    for (const container of [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])]) {
+      for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
+    }
+  }
   const { status } = pod;
   if (status.podIP && !status.podIPs?.length) status.podIPs = [{ ip: status.podIP }];
   else if (!status.podIP && status.podIPs?.[0]?.ip) status.podIP = status.podIPs[0].ip;
