@@ -8,6 +8,8 @@ import type { ByteCache } from "./byte-cache.ts";
 import { asBuffer } from "./canonical.ts";
 import type { Counters } from "./counters.ts";
 
+const BRACE = Buffer.from("{");
+
 export class Endpoint {
   readonly definition: ResourceDefinition;
   /** Set when functions and not the store answer. */
@@ -98,6 +100,15 @@ export class Endpoint {
       });
     }
     return result;
+  }
+
+  /**
+   * An object's bytes as an item of a list. Upstream's typed lists leave out the kind and apiVersion of their items; lists of custom resources do
+   * not. What is typed has a protobuf form.
+   */
+  listItem(bytes: Uint8Array): Uint8Array {
+    if (this.encodeProtobuf === undefined || !this.#isThisVersion(bytes)) return bytes;
+    return Buffer.concat([BRACE, bytes.subarray(this.#opening.length)]);
   }
 
   decodeStored(bytes: Uint8Array): KubeObject {

@@ -159,7 +159,7 @@ function listParts(
     opening,
     batches,
     "]}",
-    partial ? (item) => partialMetadata(item, asVersion) : (item) => item.bytes(),
+    partial ? (item) => partialMetadata(item, asVersion) : (item) => endpoint.listItem(item.bytes()),
   );
 }
 

@@ -30,10 +30,11 @@ export function beforeCreate(call: Call, strategy: Strategy, object: KubeObject,
   ensureNamespace(call, object);
   strategy.prepareForCreate?.(object, context);
   const name = metadata.name ?? "";
-  const errors = strategy.validate?.(object, context) ?? [];
+  const errors = [
+    ...validateObjectMeta(metadata, endpoint.definition),
+    ...(strategy.validate?.(object, context) ?? []),
+  ];
   if (errors.length > 0) throw invalid(endpoint.groupKind, name, errors);
-  const metaErrors = validateObjectMeta(metadata, endpoint.definition);
-  if (metaErrors.length > 0) throw invalid(endpoint.groupKind, name, metaErrors);
   for (const warning of strategy.warningsOnCreate?.(object) ?? []) call.exchange.warn(warning);
 }
 

@@ -57,16 +57,16 @@ export interface LocalBackend extends Backend {
   readonly encodings: ByteCache;
 }
 
-const VERBS: Partial<Record<string, (call: Call) => Promise<void>>> = {
-  get,
-  list,
-  watch,
-  create,
-  update,
-  patch,
-  delete: deleteOne,
-  deletecollection: deleteCollection,
-};
+const VERBS = new Map<string, (call: Call) => Promise<void>>([
+  ["get", get],
+  ["list", list],
+  ["watch", watch],
+  ["create", create],
+  ["update", update],
+  ["patch", patch],
+  ["delete", deleteOne],
+  ["deletecollection", deleteCollection],
+]);
 
 function endpointOf(endpoints: ReadonlyMap<string, Endpoint>, exchange: Exchange): Endpoint {
   const endpoint = endpoints.get(exchange.info.resource);
@@ -89,7 +89,7 @@ async function dispatch(backing: Backing, endpoints: ReadonlyMap<string, Endpoin
   // A namespaced path to a cluster-scoped resource is no path at all.
   if (!definition.namespaced && info.namespace !== "" && definition.plural !== "namespaces") throw resourceNotFound();
   if (info.subresource !== "") return subresource(call, info.verb);
-  const answer = VERBS[info.verb];
+  const answer = VERBS.get(info.verb);
   if (answer === undefined || !endpoint.allows(info.verb as Verb)) throw methodNotAllowed();
   await answer(call);
 }

@@ -162,6 +162,12 @@ describe("protobuf", () => {
     expect(partial.toString("latin1")).not.toContain("red");
   });
 
+  test("JSON lists of a kind that has it leave out what all items have in common, as upstream's typed lists do", async () => {
+    const { json } = await get(WIDGETS, "");
+    expect(Object.keys(json.items[0])).toEqual(["metadata", "spec"]);
+    expect(json.items[1].metadata.name).toBe("b");
+  });
+
   test("a watch is framed by length", async () => {
     const response = await b.open(`${WIDGETS}?watch=1&timeoutSeconds=1`, { accept: PROTOBUF });
     expect(response.headers["content-type"]).toBe("application/vnd.kubernetes.protobuf;stream=watch");

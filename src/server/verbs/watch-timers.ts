@@ -6,6 +6,9 @@ export const BOOKMARK_INTERVAL = 60_000;
 /** The last bookmark comes this long before the deadline. */
 export const BEFORE_DEADLINE = 2000;
 
+/** What timers can hold: 24 days. */
+const LONGEST = 2 ** 31 - 1;
+
 export class WatchTimers {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
@@ -21,6 +24,7 @@ export class WatchTimers {
   constructor(clock: Clock, signal: AbortSignal, timeout: number, bookmarks: boolean) {
     this.#clock = clock;
     this.#signal = signal;
+    timeout = Math.min(timeout, LONGEST);
     this.#deadline = clock.after(timeout, this.#finish);
     if (bookmarks) {
       this.#scheduleBookmark();
