@@ -437,6 +437,9 @@ func main() {
 	for _, value := range metaRoots {
 		t := reflect.TypeOf(value)
 		visit(t)
+		if t.Name() == "ListMeta" {
+			continue
+		}
 		byPkg[t.PkgPath()].kinds = append(byPkg[t.PkgPath()].kinds, kind{"meta.k8s.io", "v1", t.Name(), t.Name()})
 	}
 	for _, p := range packs {

@@ -4,7 +4,6 @@
 export const tables: Readonly<Record<string, string>> = {
   "meta/v1": `@v1 io.k8s.apimachinery.pkg.apis.meta.v1.
 #meta.k8s.io v1 Status
-#meta.k8s.io v1 ListMeta
 #meta.k8s.io v1 DeleteOptions
 #meta.k8s.io v1 CreateOptions
 #meta.k8s.io v1 UpdateOptions

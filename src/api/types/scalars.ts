@@ -2,9 +2,10 @@
 
 import type { JSONValue } from "../meta.ts";
 import { canonicalQuantity } from "../quantity.ts";
-import { canonicalMicroTime, canonicalTime, formatDurationNanos, parseDurationNanos, timeError } from "../time.ts";
+import { canonicalMicroTime, canonicalTime, formatDurationNanos, parseDurationNanos } from "../time.ts";
 import { toBase64, writeBase64 } from "./base64.ts";
 import { type Cursor, DecodeError } from "./fault.ts";
+import { goTimeError } from "./time-error.ts";
 
 const UTC_SECONDS = /^\d{4}-(?:0[1-9]|1[0-2])-(?:[01]\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
 const ZERO_TIME = "0001-01-01T00:00:00Z";
@@ -13,14 +14,14 @@ const ZERO_TIME = "0001-01-01T00:00:00Z";
 export function readTime(text: string): JSONValue {
   // Most times arrive in the form in which they leave.
   const time = UTC_SECONDS.test(text) ? text : canonicalTime(text);
-  if (time === undefined) throw new DecodeError(timeError(text));
+  if (time === undefined) throw new DecodeError(goTimeError(text, false));
   return time === ZERO_TIME ? null : time;
 }
 
 /** `metav1.MicroTime`: exactly six digits. */
 export function readMicroTime(text: string): JSONValue {
   const time = canonicalMicroTime(text);
-  if (time === undefined) throw new DecodeError(timeError(text, true));
+  if (time === undefined) throw new DecodeError(goTimeError(text, true));
   return time === "0001-01-01T00:00:00.000000Z" ? null : time;
 }
 
