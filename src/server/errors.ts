@@ -5,7 +5,7 @@ import type { Logger } from "./logger.ts";
 import { sendStatus as sendNegotiated } from "./representation/status.ts";
 import { RequestCancelled } from "./transports/served-exchange.ts";
 
-export const PANIC_TEXT = "This request caused apiserver to panic. Look in the logs for details.";
+const PANIC_TEXT = "This request caused apiserver to panic. Look in the logs for details.";
 
 /** Plain text as Go's http.Error writes it: a newline at the end, and no sniffing. */
 export function sendText(exchange: Exchange, status: number, text: string): void {

@@ -5,7 +5,7 @@ import type { Exchange, Handler } from "./exchange.ts";
 import type { Logger } from "./logger.ts";
 import type { PathTable } from "./paths.ts";
 
-export type HealthEndpoint = "livez" | "readyz" | "healthz";
+type HealthEndpoint = "livez" | "readyz" | "healthz";
 
 export interface HealthCheck {
   /** `etcd`, `poststarthook/start-kube-aggregator-informers`. */

@@ -9,7 +9,7 @@ import type { Logger } from "../logger.ts";
 import type { RequestInfo } from "../request-info.ts";
 
 /** What an authorizer is asked about a request. */
-export function attributesOf(user: UserInfo, info: RequestInfo): AuthorizationAttributes {
+function attributesOf(user: UserInfo, info: RequestInfo): AuthorizationAttributes {
   return {
     user,
     verb: info.verb,
@@ -57,7 +57,7 @@ export function forbiddenStatus(attributes: AuthorizationAttributes, reason: str
 }
 
 /** `User "u" cannot get resource "pods/log" in API group "" in the namespace "ns"`. */
-export function forbiddenMessage(attributes: AuthorizationAttributes): string {
+function forbiddenMessage(attributes: AuthorizationAttributes): string {
   const who = `User ${goQuote(attributes.user.name)} cannot ${attributes.verb}`;
   if (!attributes.isResourceRequest) return `${who} path ${goQuote(attributes.path)}`;
   const { resource, subresource, namespace } = attributes;

@@ -10,7 +10,7 @@ export function chain(filters: readonly (Filter | undefined)[], handler: Handler
 }
 
 /** Runs `after` when `running` is over, however it ends. Nothing is allocated for a handler that answered at once. */
-export function finallyDo(running: Promise<void> | undefined | void, after: () => void): Promise<void> | void {
+function finallyDo(running: Promise<void> | undefined | void, after: () => void): Promise<void> | void {
   if (running === undefined) return after();
   return running.then(after, (error: unknown) => {
     after();

@@ -8,8 +8,7 @@ import type { Backend, RouteSnapshot, RouteTable } from "../routes.ts";
 const ROOT = "/openapi/v3";
 
 /** The key of a group-version: `api/v1`, `apis/apps/v1`. */
-export const openapiKey = (group: string, version: string) =>
-  group === "" ? `api/${version}` : `apis/${group}/${version}`;
+const openapiKey = (group: string, version: string) => (group === "" ? `api/${version}` : `apis/${group}/${version}`);
 
 export function openapi(routes: RouteTable): Handler {
   return (exchange) => {

@@ -6,7 +6,7 @@ import type { RequestBody } from "../exchange.ts";
 const NOTHING = new Uint8Array(0);
 
 /** spec: apiserver 1.9 */
-export const tooLarge = (limit: number) => requestEntityTooLarge(`limit is ${limit}`);
+const tooLarge = (limit: number) => requestEntityTooLarge(`limit is ${limit}`);
 
 const twice = () => new Error("the request body was already taken");
 

@@ -154,7 +154,7 @@ export class ServedExchange implements Exchange {
 }
 
 /** Go's rules: pairs with broken escapes or a semicolon are dropped, `+` is a space. */
-export function parseQuery(raw: string): URLSearchParams {
+function parseQuery(raw: string): URLSearchParams {
   const query = new URLSearchParams();
   if (raw === "") return query;
   for (const pair of raw.split("&")) {
