@@ -199,8 +199,10 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     },
     async stop() {
       unsubscribe?.();
+      // No new questions first, then an end to those that are open.
+      const quiet = Promise.all([availability.stop(), discovery.stop(), openapi.stop()]);
       await dialer.close();
-      await Promise.all([availability.stop(), discovery.stop(), openapi.stop()]);
+      await quiet;
     },
   };
 }

@@ -51,6 +51,17 @@ export function createDialer(options: DialerOptions): Dialer {
   const rules = new Map<string, ReturnType<typeof tlsOptions>>();
   const keys = new WeakMap<TargetTLS, string>();
   let sweeper: Timer | undefined;
+  /** Pools that take no new requests and wait for the last one to end. */
+  const retiring = new Set<Pool>();
+
+  function retire(key: string, { pool }: Entry): void {
+    pools.delete(key);
+    retiring.add(pool);
+    pool.close().then(
+      () => retiring.delete(pool),
+      () => retiring.delete(pool),
+    );
+  }
 
   function keyOf(tls: TargetTLS): string {
     let key = keys.get(tls);
@@ -98,8 +109,7 @@ export function createDialer(options: DialerOptions): Dialer {
     const now = clock.monotonic();
     for (const [key, entry] of pools) {
       if (entry.pool.stats.size === 0 && now - entry.used >= IDLE) {
-        pools.delete(key);
-        void entry.pool.close();
+        retire(key, entry);
       }
     }
     if (pools.size > 0) sweeper = clock.after(SWEEP, sweep);
@@ -129,17 +139,15 @@ export function createDialer(options: DialerOptions): Dialer {
         },
         closeIdle() {
           const entry = pools.get(key);
-          if (entry === undefined) return;
-          pools.delete(key);
-          void entry.pool.close();
+          if (entry !== undefined) retire(key, entry);
         },
       };
     },
     async close() {
       sweeper?.cancel();
-      const open = [...pools.values()];
+      const open = [...pools.values()].map(({ pool }) => pool);
       pools.clear();
-      await Promise.all(open.map(({ pool }) => pool.destroy()));
+      await Promise.all([...open, ...retiring].map((pool) => pool.destroy()));
     },
   };
 }
