@@ -8,7 +8,7 @@ export const GZIP_THRESHOLD = 128 * 1024;
 /** Bodies beyond this many bytes are streamed. */
 const WHOLE = 1024 * 1024;
 /** Streamed bodies are written in pieces of about this many bytes. */
-const PIECE = 64 * 1024;
+export const PIECE = 64 * 1024;
 
 function takesGzip(exchange: Exchange): boolean {
   return (exchange.header("accept-encoding") ?? "").split(",").some((part) => {

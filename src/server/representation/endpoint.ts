@@ -71,7 +71,8 @@ export class Endpoint {
   }
 
   #isThisVersion(bytes: Uint8Array): boolean {
-    return asBuffer(bytes).subarray(0, this.#opening.length).equals(this.#opening);
+    const { length } = this.#opening;
+    return bytes.length >= length && asBuffer(bytes).compare(this.#opening, 0, length, 0, length) === 0;
   }
 
   /** Canonical JSON in this version of those entries that are stored in another one, converted in one batch; undefined when all are as wanted. */
@@ -106,9 +107,13 @@ export class Endpoint {
    * An object's bytes as an item of a list. Upstream's typed lists leave out the kind and apiVersion of their items; lists of custom resources do
    * not. What is typed has a protobuf form.
    */
-  listItem(bytes: Uint8Array): Uint8Array {
-    if (this.encodeProtobuf === undefined || !this.#isThisVersion(bytes)) return bytes;
-    return Buffer.concat([BRACE, bytes.subarray(this.#opening.length)]);
+  putListItem(bytes: Uint8Array, push: (part: Uint8Array) => void): void {
+    if (this.encodeProtobuf === undefined || !this.#isThisVersion(bytes)) {
+      push(bytes);
+    } else {
+      push(BRACE);
+      push(bytes.subarray(this.#opening.length));
+    }
   }
 
   decodeStored(bytes: Uint8Array): KubeObject {

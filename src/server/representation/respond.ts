@@ -11,7 +11,7 @@ import {
   type Representation,
   YAML_TYPE,
 } from "./accept.ts";
-import { sendBody } from "./body.ts";
+import { PIECE, sendBody } from "./body.ts";
 import { asBuffer, indent } from "./canonical.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Item } from "./item.ts";
@@ -100,17 +100,31 @@ function listMetaJSON(head: ListHead): string {
   return `${text}}`;
 }
 
-async function* jsonList(opening: string, batches: Batches, close: string, bytesOf: (item: Item) => Uint8Array) {
-  yield Buffer.from(opening);
+type Push = (part: Uint8Array) => void;
+
+/** `put` hands the bytes of one item to its second argument. Items are joined here, since a turn of a generator costs more than copying one. */
+async function* jsonList(opening: string, batches: Batches, close: string, put: (item: Item, push: Push) => void) {
+  let held: Uint8Array[] = [];
+  let size = 0;
+  const push: Push = (part) => {
+    held.push(part);
+    size += part.length;
+  };
+  push(Buffer.from(opening));
   let first = true;
   for await (const batch of batches) {
     for (const item of batch) {
-      if (!first) yield COMMA;
+      if (!first) push(COMMA);
       first = false;
-      yield bytesOf(item);
+      put(item, push);
+      if (size < PIECE) continue;
+      yield Buffer.concat(held, size);
+      held = [];
+      size = 0;
     }
   }
-  yield Buffer.from(close);
+  push(Buffer.from(close));
+  yield Buffer.concat(held, size);
 }
 
 /** A list message needs its length before its bytes, so the items are encoded (and cached) before the first is sent. */
@@ -146,7 +160,7 @@ function listParts(
   if (as === "Table") {
     const include = includeObjectOf(exchange);
     const opening = tableOpening(endpoint, asVersion, head);
-    return jsonList(opening, batches, TABLE_CLOSE, (item) => tableRow(item, include, asVersion, now));
+    return jsonList(opening, batches, TABLE_CLOSE, (item, push) => push(tableRow(item, include, asVersion, now)));
   }
   const partial = as === "PartialObjectMetadataList";
   const kind = partial ? "PartialObjectMetadataList" : definition.listKind;
@@ -159,7 +173,9 @@ function listParts(
     opening,
     batches,
     "]}",
-    partial ? (item) => partialMetadata(item, asVersion) : (item) => endpoint.listItem(item.bytes()),
+    partial
+      ? (item, push) => push(partialMetadata(item, asVersion))
+      : (item, push) => endpoint.putListItem(item.bytes(), push),
   );
 }
 

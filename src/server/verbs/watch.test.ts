@@ -240,6 +240,15 @@ describe("time", () => {
     ).rejects.toThrow();
   });
 
+  test("one that was overtaken by history is ended, for the client to resume from what it saw", async () => {
+    await b.close();
+    await start({ highWaterMark: 10, history: { minChanges: 1, maxChanges: 1 } });
+    const watch = await open("&resourceVersion=0");
+    for (const name of ["a", "b", "c", "d"]) await create(name);
+    expect(await watch.names(1)).toEqual(["ADDED a@1"]);
+    expect(await watch.next()).toBeUndefined();
+  });
+
   test("leaves no timer behind when the client goes", async () => {
     const waiting = b.clock.waiting;
     const watch = await open("&resourceVersion=0&allowWatchBookmarks=true");
