@@ -1,0 +1,75 @@
+/** `tenon apiserver`: the main API server as a process. */
+import { readFileSync } from "node:fs";
+import { systemClock, systemRandom } from "../api/machine.ts";
+import { openPKI } from "../auth/pki/pki.ts";
+import { parseTokenFile } from "../auth/tokens/static-tokens.ts";
+import { openControlPlane } from "../controlplane/control-plane.ts";
+import type { Engine } from "../store/engine.ts";
+import { openDataDir, writeKubeconfigs, writePid } from "./data-dir.ts";
+import { announce, endWith } from "./lifetime.ts";
+import { createLogger, type LogLevel } from "./logging.ts";
+
+export interface APIServerOptions {
+  readonly port: number;
+  readonly bindAddress: string;
+  readonly dataDir: string;
+  readonly store: string;
+  readonly pkiDir?: string;
+  readonly tokenAuthFile?: string;
+  readonly anonymousAuth: boolean;
+  readonly enableAggregatorRouting: boolean;
+  readonly allowLoopbackEndpoints: boolean;
+  readonly aggregatorDefaultCa?: string;
+  readonly requestTimeout: number;
+  readonly logLevel: LogLevel;
+}
+
+/** `memory`, or `sqlite` in the data folder. Throws for anything else, naming what is accepted. */
+async function engineOf(store: string, path: string): Promise<Engine> {
+  switch (store) {
+    case "memory": {
+      const { memoryEngine } = await import("../store/engines/memory.ts");
+      return memoryEngine({ clock: systemClock });
+    }
+    case "sqlite": {
+      const { sqliteEngine } = await import("../store/engines/sqlite.ts");
+      return sqliteEngine({ path, clock: systemClock });
+    }
+    default:
+      throw new Error(`--store: ${JSON.stringify(store)} is none of sqlite, memory`);
+  }
+}
+
+export async function runAPIServer(options: APIServerOptions): Promise<void> {
+  const dir = openDataDir(options.dataDir);
+  const logger = createLogger("apiserver", options.logLevel);
+  const machine = { clock: systemClock, random: systemRandom };
+  const loopback = options.bindAddress === "127.0.0.1" || options.bindAddress === "::1";
+  const pki = await openPKI(options.pkiDir ?? dir.pki, {
+    ...machine,
+    ipAddresses: loopback || options.bindAddress === "0.0.0.0" ? [] : [options.bindAddress],
+  });
+  const defaultCA =
+    options.aggregatorDefaultCa !== undefined ? readFileSync(options.aggregatorDefaultCa, "utf8") : undefined;
+  const plane = await openControlPlane({
+    ...machine,
+    engine: await engineOf(options.store, dir.database),
+    pki,
+    logger,
+    anonymous: options.anonymousAuth,
+    routing: options.enableAggregatorRouting ? "endpoint" : "cluster-ip",
+    allowLoopbackEndpoints: options.allowLoopbackEndpoints,
+    requestTimeoutMilliseconds: options.requestTimeout * 1000,
+    ...(defaultCA !== undefined && { aggregatorDefaultCA: defaultCA }),
+    ...(options.tokenAuthFile !== undefined && { tokens: parseTokenFile(readFileSync(options.tokenAuthFile, "utf8")) }),
+  });
+  const { host, port } = await plane.listen({ port: options.port, host: options.bindAddress });
+  const url = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  await writeKubeconfigs(dir, pki, url);
+  const removePid = writePid(dir, "apiserver");
+  endWith(async () => {
+    await plane.close();
+    removePid();
+  });
+  announce("apiserver", { url });
+}

@@ -1,0 +1,36 @@
+/** How a part of the control plane ends: by a signal, or because the process that supervises it is gone. */
+
+/** What a supervised part tells its supervisor once it works. */
+export interface ReadyMessage {
+  readonly ready: true;
+  /** `https://127.0.0.1:6443`; absent where nothing listens. */
+  readonly url?: string;
+}
+
+/** Says that this process works: to the supervisor, or to the terminal when there is none. */
+export function announce(part: string, message: Omit<ReadyMessage, "ready">): void {
+  if (process.send !== undefined) process.send({ ready: true, ...message });
+  else console.log(message.url === undefined ? `ready  ${part}` : `ready  ${part}  ${message.url}`);
+}
+
+/**
+ * Calls `stop` once, on SIGINT, SIGTERM or when the supervisor is gone, then exits: 0, or 1 when stopping failed. A second signal
+ * does not wait any longer.
+ */
+export function endWith(stop: () => Promise<void>): void {
+  let stopping = false;
+  const end = () => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        console.error(error instanceof Error ? error.message : error);
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGINT", end);
+  process.on("SIGTERM", end);
+  if (process.send !== undefined) process.on("disconnect", end);
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+/** The `tenon` command. Each part is loaded only when it is asked for. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import { TENON_VERSION } from "../controlplane/version.ts";
+
+const LOG_LEVELS = ["error", "warn", "info", "debug"];
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > 65_535)
+    throw new InvalidArgumentError("a port is a whole number from 0 to 65535.");
+  return value;
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0)
+    throw new InvalidArgumentError("a number of seconds above 0 is expected.");
+  return value;
+}
+
+const dataDir = () =>
+  new Option("--data-dir <folder>", "kubeconfigs, certificates, database and pid files").default(".tenon");
+const logLevel = () =>
+  new Option("--log-level <level>", "what is logged on standard error").choices(LOG_LEVELS).default("warn");
+const store = () =>
+  new Option("--store <engine>", "where objects are kept").choices(["sqlite", "memory"]).default("sqlite");
+
+const program = new Command("tenon")
+  .description("A Kubernetes-compatible API server with real API aggregation")
+  .version(TENON_VERSION)
+  .showHelpAfterError();
+
+program
+  .command("up")
+  .description("start everything: API server, controllers, this machine as a node, metrics-server")
+  .addOption(new Option("--port <port>", "of the API server, on 127.0.0.1").argParser(port).default(6443))
+  .addOption(dataDir())
+  .addOption(store())
+  .option("--restart", "start a part again when it ends by itself", false)
+  .addOption(logLevel())
+  .action(async (options) => (await import("./up.ts")).up(options));
+
+program
+  .command("apiserver")
+  .description("the main API server")
+  .addOption(new Option("--port <port>", "to serve on").argParser(port).default(6443))
+  .option("--bind-address <address>", "to serve on", "127.0.0.1")
+  .addOption(dataDir())
+  .addOption(store())
+  .option("--pki-dir <folder>", "keys and certificates; default <data-dir>/pki")
+  .option("--token-auth-file <file>", "static tokens, as kube-apiserver reads them")
+  .option("--no-anonymous-auth", "refuse requests without credentials")
+  .option("--no-enable-aggregator-routing", "reach services of APIServices by cluster address, not by endpoint")
+  .option("--allow-loopback-endpoints", "endpoints may be on 127.0.0.0/8: a cluster on one machine", false)
+  .option("--aggregator-default-ca <file>", "trusted beside the system's roots for APIServices without a caBundle")
+  .addOption(
+    new Option("--request-timeout <seconds>", "for requests that are not long-running").argParser(seconds).default(60),
+  )
+  .addOption(logLevel())
+  .action(async (options) => (await import("./apiserver.ts")).runAPIServer(options));
+
+program
+  .command("controllers")
+  .description("namespaces, service accounts and what else keeps a cluster in order")
+  .addOption(dataDir())
+  .option("--kubeconfig <file>", "default <data-dir>/controllers.kubeconfig")
+  .option("--root-ca-file <file>", "published in every namespace; default <data-dir>/pki/ca.crt")
+  .addOption(logLevel())
+  .action(async (options) => (await import("./controllers.ts")).runControllersProcess(options));
+
+program.parseAsync().catch((error: unknown) => {
+  console.error(`tenon: ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+});

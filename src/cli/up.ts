@@ -1,0 +1,129 @@
+/** `tenon up`: all parts of a control plane as processes of their own, watched over by this one. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import pc from "picocolors";
+import { type DataDir, openDataDir, PARTS, type Part } from "./data-dir.ts";
+import type { ReadyMessage } from "./lifetime.ts";
+import type { LogLevel } from "./logging.ts";
+
+export interface UpOptions {
+  readonly port: number;
+  readonly dataDir: string;
+  readonly store: string;
+  /** Start a part again when it ends by itself. */
+  readonly restart: boolean;
+  readonly logLevel: LogLevel;
+}
+
+const MAIN = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./main.js", import.meta.url));
+/** A part that does not end by itself this long after it was asked to is killed. */
+const PATIENCE_MILLISECONDS = 15_000;
+const RESTART_DELAY_MILLISECONDS = 1000;
+
+interface Running {
+  readonly process: ChildProcess;
+  readonly ready: Promise<ReadyMessage>;
+  readonly ended: Promise<void>;
+}
+
+/** Its own process group: Ctrl-C reaches the supervisor alone, which stops the parts in order. */
+function startPart(part: Part, args: readonly string[]): Running {
+  const child = spawn(process.execPath, [...process.execArgv, MAIN, part, ...args], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    detached: true,
+  });
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const ready = new Promise<ReadyMessage>((resolve, reject) => {
+    child.once("message", (message) => resolve(message as ReadyMessage));
+    child.once("error", reject);
+    child.once("exit", (code, signal) =>
+      reject(new Error(`${part} ended with ${signal ?? `code ${code}`} before it was ready`)),
+    );
+  });
+  ready.catch(() => {});
+  return { process: child, ready, ended };
+}
+
+async function stopPart({ process: child, ended }: Running): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  const kill = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MILLISECONDS);
+  await ended;
+  clearTimeout(kill);
+}
+
+function argumentsOf(part: Part, options: UpOptions, dir: DataDir): string[] {
+  const common = ["--data-dir", dir.path, "--log-level", options.logLevel];
+  switch (part) {
+    case "apiserver":
+      return [
+        ...common,
+        ...["--port", String(options.port), "--store", options.store],
+        ...["--allow-loopback-endpoints", "--aggregator-default-ca", `${dir.pki}/ca.crt`],
+      ];
+    case "controllers":
+      return common;
+    case "kubelet":
+      return [...common, "--port", "0"];
+    case "metrics-server":
+      return [...common, "--secure-port", "0", "--quick-start"];
+  }
+}
+
+export async function up(options: UpOptions): Promise<void> {
+  const dir = openDataDir(options.dataDir);
+  const running = new Map<Part, Running>();
+  let stopping = false;
+
+  const stopAll = async () => {
+    stopping = true;
+    for (const part of PARTS.toReversed()) {
+      const one = running.get(part);
+      if (one !== undefined) await stopPart(one);
+    }
+  };
+  const start = (part: Part): Running => {
+    const one = startPart(part, argumentsOf(part, options, dir));
+    running.set(part, one);
+    void one.ended.then(() => {
+      if (stopping || running.get(part) !== one) return;
+      running.delete(part);
+      const { exitCode, signalCode } = one.process;
+      console.error(pc.yellow(`${part} ended (${signalCode ?? `code ${exitCode}`})`));
+      if (options.restart) setTimeout(() => !stopping && start(part), RESTART_DELAY_MILLISECONDS);
+      else if (part !== "apiserver")
+        console.error(`start it again with: tenon ${part} --data-dir ${relative("", dir.path) || "."}`);
+      else void stopAll().then(() => process.exit(1));
+    });
+    return one;
+  };
+
+  let signals = 0;
+  const onSignal = () => {
+    if (++signals > 1) process.exit(1);
+    void stopAll().then(() => process.exit(0));
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+
+  try {
+    const { url } = await start("apiserver").ready;
+    await Promise.all(PARTS.filter((part) => part !== "apiserver").map((part) => start(part).ready));
+    announceAll(url ?? "", dir, running);
+  } catch (error) {
+    if (stopping) return;
+    console.error(error instanceof Error ? error.message : error);
+    await stopAll();
+    process.exit(1);
+  }
+}
+
+function announceAll(url: string, dir: DataDir, running: ReadonlyMap<Part, Running>): void {
+  const parts = [...running].map(([part, { process: child }]) => `${part} ${child.pid}`).join(", ");
+  const kubectl = `kubectl --kubeconfig ${relative("", dir.kubeconfig)}`;
+  console.log(`${pc.green("ready")}  ${url}  ${pc.dim(`(${parts})`)}`);
+  console.log(`  try  ${kubectl} get apiservices`);
+  console.log(`       ${kubectl} top nodes`);
+  console.log(`       ${kubectl} create deployment hello --image=example.com/hello`);
+}
