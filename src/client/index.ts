@@ -3,9 +3,11 @@ export { type Backoff, type BackoffOptions, backoff } from "./backoff.ts";
 export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";
 export { createInformer, type Informer, type InformerOptions } from "./informer.ts";
 export { inClusterConfig, loadKubeconfig, type ResolvedConfig } from "./kubeconfig.ts";
+export { type LeaderElection, type LeaderOptions, leaderElection } from "./leader.ts";
 export type { Lister, ListerEvents } from "./lister.ts";
 export { type ListerRegistry, listerRegistry } from "./lister-registry.ts";
 export { createWorkQueue, runWorkers, type WorkQueue, type WorkQueueOptions } from "./queue.ts";
+export { type EventRecorder, eventRecorder } from "./recorder.ts";
 export type {
   DeleteOptions,
   GetOptions,
