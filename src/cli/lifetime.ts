@@ -13,14 +13,29 @@ export function announce(part: string, message: Omit<ReadyMessage, "ready">): vo
   else console.log(message.url === undefined ? `ready  ${part}` : `ready  ${part}  ${message.url}`);
 }
 
+/** Wrappers like npm and timeout pass on a signal the terminal has already sent: two within this time are one. */
+const ONE_SIGNAL_MILLISECONDS = 1000;
+
 /**
- * Calls `stop` once, on SIGINT, SIGTERM or when the supervisor is gone, then exits: 0, or 1 when stopping failed. A second signal
- * does not wait any longer.
+ * Calls `end` for the first of SIGINT and SIGTERM; a second one, meant in earnest, does not wait any longer and exits with 1.
  */
+export function onEndSignal(end: () => void): void {
+  let first: number | undefined;
+  const onSignal = () => {
+    if (first === undefined) {
+      first = Date.now();
+      end();
+    } else if (Date.now() - first > ONE_SIGNAL_MILLISECONDS) process.exit(1);
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+}
+
+/** Calls `stop` once, on SIGINT, SIGTERM or when the supervisor is gone, then exits: 0, or 1 when stopping failed. */
 export function endWith(stop: () => Promise<void>): void {
   let stopping = false;
   const end = () => {
-    if (stopping) process.exit(1);
+    if (stopping) return;
     stopping = true;
     stop().then(
       () => process.exit(0),
@@ -30,7 +45,6 @@ export function endWith(stop: () => Promise<void>): void {
       },
     );
   };
-  process.on("SIGINT", end);
-  process.on("SIGTERM", end);
+  onEndSignal(end);
   if (process.send !== undefined) process.on("disconnect", end);
 }

@@ -4,7 +4,7 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import pc from "picocolors";
 import { type DataDir, openDataDir, PARTS, type Part } from "./data-dir.ts";
-import type { ReadyMessage } from "./lifetime.ts";
+import { onEndSignal, type ReadyMessage } from "./lifetime.ts";
 import type { LogLevel } from "./logging.ts";
 
 export interface UpOptions {
@@ -99,13 +99,7 @@ export async function up(options: UpOptions): Promise<void> {
     return one;
   };
 
-  let signals = 0;
-  const onSignal = () => {
-    if (++signals > 1) process.exit(1);
-    void stopAll().then(() => process.exit(0));
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  onEndSignal(() => void stopAll().then(() => process.exit(0)));
 
   try {
     const { url } = await start("apiserver").ready;
