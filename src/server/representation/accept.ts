@@ -1,6 +1,6 @@
 /** Content negotiation: which media type, which transform and whether indented, from the Accept header and the query (spec: apiserver 6.1, 6.2). */
 import type { BodyMediaType } from "../../api/codec.ts";
-import { notAcceptable, unsupportedMediaType } from "../../api/status.ts";
+import { notAcceptable, StatusError, unsupportedMediaType } from "../../api/status.ts";
 import type { Exchange } from "../exchange.ts";
 
 export const JSON_TYPE = "application/json";
@@ -102,17 +102,29 @@ function satisfy(clause: Clause, mediaType: BodyMediaType, offer: Offer, pretty:
   return { mediaType, pretty: indented, as, asVersion: version };
 }
 
+/** What upstream's router says on routes of built-in kinds when the Accept header names nothing it knows. */
+const ROUTER_REFUSAL = `406: Not Acceptable\n\nAvailable representations: ${[
+  ...ALL_MEDIA_TYPES,
+  "application/json;stream=watch",
+  "application/vnd.kubernetes.protobuf;stream=watch",
+].join(", ")}`;
+
 /** Throws 406 when no clause can be satisfied. */
 export function negotiate(exchange: Exchange, offer: Offer): Representation {
   const header = exchange.header("accept") ?? "";
   const pretty = wantsPretty(exchange);
   if (header.trim() === "") return { mediaType: JSON_TYPE, pretty, as: undefined, asVersion: "v1" };
-  for (const clause of parseAccept(header)) {
+  const clauses = parseAccept(header);
+  for (const clause of clauses) {
     for (const mediaType of offer.mediaTypes) {
       if (!covers(clause, mediaType)) continue;
       const found = satisfy(clause, mediaType, offer, pretty);
       if (found !== undefined) return found;
     }
+  }
+  const known = (clause: Clause) => offer.mediaTypes.some((mediaType) => covers(clause, mediaType));
+  if (offer.mediaTypes.includes(PROTOBUF_TYPE) && !clauses.some(known)) {
+    throw new StatusError(406, "NotAcceptable", ROUTER_REFUSAL, {});
   }
   throw notAcceptable(offer.stream ? offer.mediaTypes.filter((type) => type !== YAML_TYPE) : offer.mediaTypes);
 }

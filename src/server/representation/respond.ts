@@ -46,7 +46,7 @@ export function negotiateFor(exchange: Exchange, endpoint: Endpoint): Representa
 /** JSON bytes to the negotiated text form. */
 function textBody(json: Uint8Array, representation: Representation): Uint8Array[] {
   if (representation.mediaType === YAML_TYPE) return [yamlFromJSON(json)];
-  return [representation.pretty ? indent(json) : json, NEWLINE];
+  return representation.pretty ? [indent(json)] : [json, NEWLINE];
 }
 
 /** The metadata message of an encoded object (field 1 of every kind) as the only field of a PartialObjectMetadata. */

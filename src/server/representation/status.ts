@@ -12,12 +12,12 @@ import { yamlFromJSON } from "./yaml.ts";
 
 const NEWLINE = Buffer.from("\n");
 
-/** The bytes of a Status; JSON ends in a newline, as upstream's does. */
+/** The bytes of a Status; JSON ends in a newline unless it is indented, as upstream's does. */
 export function encodeStatus(status: Status, mediaType: BodyMediaType = JSON_TYPE, pretty = false): Uint8Array {
   if (mediaType === PROTOBUF_TYPE) return envelope("v1", "Status", encodeStatusMessage(status));
   const json = encodeJSON(status);
   if (mediaType === YAML_TYPE) return yamlFromJSON(json);
-  return Buffer.concat([pretty ? indent(json) : json, NEWLINE]);
+  return pretty ? indent(json) : Buffer.concat([json, NEWLINE]);
 }
 
 /** What a client is shown of anything that was thrown: a StatusError's own Status; anything else is a 500 with an empty reason. */

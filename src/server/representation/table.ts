@@ -1,4 +1,5 @@
 /** The Table transform: one row of cells for each object, as `kubectl get` shows them (spec: apiserver 6.2). */
+import { goQuote } from "../../api/go-quote.ts";
 import { encodeJSON, quoteJSON } from "../../api/json/index.ts";
 import { badRequest } from "../../api/status.ts";
 import { type IncludeObject, NAME_DESCRIPTION } from "../../api/table.ts";
@@ -28,7 +29,8 @@ export function includeObjectOf(exchange: Exchange): IncludeObject {
   const asked = exchange.query.get("includeObject") ?? "";
   if (asked === "") return "Metadata";
   if (asked === "None" || asked === "Metadata" || asked === "Object") return asked;
-  throw badRequest(`unrecognized includeObject value: ${JSON.stringify(asked)}`);
+  const why = "must be 'Metadata', 'Object', 'None', or empty";
+  throw badRequest(`Unable to convert to Table as requested: includeObject: Invalid value: ${goQuote(asked)}: ${why}`);
 }
 
 /** What comes before the rows; without column definitions in all but the first event of a watch. */

@@ -105,7 +105,7 @@ async function createStored(call: Call, object: KubeObject, options: WriteOption
     if (generated) fresh.metadata.name = generateName(fresh.metadata.generateName!, backing.random);
     beforeCreate(call, strategy, fresh, dryRun);
     await admission.validate(fresh, undefined, fresh.metadata.name ?? "");
-    if (rv !== undefined && rv !== "" && rv !== "0") {
+    if (!dryRun && rv !== undefined && rv !== "" && rv !== "0") {
       throw new StatusError(500, "", "resourceVersion should not be set on objects to be created");
     }
     try {

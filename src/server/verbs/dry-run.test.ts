@@ -34,6 +34,12 @@ describe("a dry run does everything but store", () => {
     expect(calls).toEqual(["admit CREATE  dry new", `validate CREATE ${answer.json.metadata.name} dry new`]);
   });
 
+  test("create: a version in the body is the store's to refuse, and it is not asked", async () => {
+    const body = widget("a", { metadata: { resourceVersion: "5" } });
+    expect((await b.send("POST", `${WIDGETS}?dryRun=All`, body)).status).toBe(201);
+    expect((await b.send("POST", WIDGETS, body)).status).toBe(500);
+  });
+
   test("create of a taken name is still 409", async () => {
     await b.send("POST", WIDGETS, widget("a"));
     expect((await b.send("POST", `${WIDGETS}?dryRun=All`, widget("a"))).status).toBe(409);

@@ -15,7 +15,7 @@ export async function findItem(call: Call, resourceVersion: string): Promise<Ite
     if (object === undefined) throw notFound(endpoint.groupResource, name);
     return new ObjectItem(endpoint, object);
   }
-  const entry = (await viewFor(call, resourceVersion)).get(endpoint.key(namespace, name));
+  const entry = (await viewFor(call, resourceVersion, "get")).get(endpoint.key(namespace, name));
   if (entry === undefined) throw notFound(endpoint.groupResource, name);
   return storedItem(endpoint, entry);
 }

@@ -85,7 +85,11 @@ describe("pages", () => {
       "specifying resource version is not allowed when using continue",
     ],
     ["limit=many", 400, 'strconv.ParseInt: parsing "many": invalid syntax'],
-    ["resourceVersion=abc", 400, 'Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax'],
+    [
+      "resourceVersion=abc",
+      400,
+      'invalid resource version: resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax',
+    ],
     [
       "resourceVersionMatch=Exact",
       422,

@@ -2,7 +2,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { compareUTF8 } from "../../api/json/index.ts";
 import type { KubeObject } from "../../api/meta.ts";
-import { parseResourceVersion } from "../../api/resource-version.ts";
 import { badRequest, expired, methodNotSupported } from "../../api/status.ts";
 import { type Entry, ExpiredError, type Snapshot } from "../../store/state.ts";
 import { decodeListOptions, type ListOptions } from "../list-options.ts";
@@ -11,6 +10,7 @@ import type { ListHead } from "../representation/protobuf.ts";
 import { negotiateFor, sendList } from "../representation/respond.ts";
 import { type Call, contextOf, stateOf } from "./backend-context.ts";
 import { type ContinueToken, decodeContinue, encodeContinue, encodeContinueAt } from "./continue-token.ts";
+import { readRevision } from "./read-revision.ts";
 import { type Selection, selectionOf } from "./selection.ts";
 import { freshView, viewFor, waitFor } from "./snapshots.ts";
 
@@ -57,14 +57,18 @@ async function readingOf(call: Call, options: ListOptions): Promise<Reading> {
     }
     return continued(call, token, limit);
   }
-  const revision = parseResourceVersion(resourceVersion);
+  const revision = readRevision(resourceVersion, "list");
   const exact = match === "Exact" || (match === "" && limit > 0 && revision !== undefined && revision > 0);
   if (exact && revision !== undefined) {
     await waitFor(call, stateOf(call), revision, resourceVersion);
     return { snapshot: snapshotAt(call, revision, () => expired(EXPIRED_LIST)), start: undefined, limit };
   }
   // Any state will do: the whole list at once, as upstream's cache answers.
-  return { snapshot: await viewFor(call, resourceVersion), start: undefined, limit: revision === 0 ? 0 : limit };
+  return {
+    snapshot: await viewFor(call, resourceVersion, "list"),
+    start: undefined,
+    limit: revision === 0 ? 0 : limit,
+  };
 }
 
 interface Page {

@@ -66,7 +66,7 @@ describe("what an Accept header gets", () => {
 describe("forms", () => {
   test("pretty is for people, and asked for by their agents", async () => {
     const plain = (await get(`${WIDGETS}/a`, "")).text;
-    const expected = `${JSON.stringify(JSON.parse(plain), null, 2)}\n`;
+    const expected = JSON.stringify(JSON.parse(plain), null, 2);
     expect((await get(`${WIDGETS}/a?pretty=true`, "")).text).toBe(expected);
     expect((await get(`${WIDGETS}/a`, "", { "user-agent": "curl/8" })).text).toBe(expected);
     expect((await get(`${WIDGETS}/a?pretty=0`, "", { "user-agent": "curl/8" })).text).toBe(plain);
@@ -107,7 +107,7 @@ describe("forms", () => {
     expect((await get(`${WIDGETS}/a?includeObject=Object`, TABLE)).json.rows[0].object.spec.color).toBe("red");
     expect((await get(`${WIDGETS}?includeObject=All`, TABLE)).json).toMatchObject({
       code: 400,
-      message: 'unrecognized includeObject value: "All"',
+      message: `Unable to convert to Table as requested: includeObject: Invalid value: "All": must be 'Metadata', 'Object', 'None', or empty`,
     });
   });
 
@@ -192,5 +192,36 @@ describe("large answers", () => {
     for await (const chunk of response.body) chunks.push(chunk);
     expect(gunzipSync(Buffer.concat(chunks)).toString()).toBe(plain.text);
     expect((await b.open(`${WIDGETS}/a`, { "accept-encoding": "gzip" })).headers["content-encoding"]).toBeUndefined();
+  });
+});
+
+describe("built-in kinds are refused in the router's words", () => {
+  beforeEach(async () => {
+    await b.close();
+    const codec = { ...tinyCodec(WIDGET), encodeProtobuf: () => envelope("v1", "Widget", new Uint8Array()) };
+    b = await bench({ resources: [{ definition: widgets({ codec, fields: {} }) }] });
+  });
+
+  test("406", async () => {
+    const answer = await get(WIDGETS, "text/html");
+    expect(answer.json).toMatchObject({
+      code: 406,
+      reason: "NotAcceptable",
+      details: {},
+      message:
+        "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch",
+    });
+    expect(answer.text).toContain('\n  "kind"');
+    expect((await get(WIDGETS, "application/json;as=Table;v=v9;g=meta.k8s.io")).json.message).toMatch(
+      /^only the following/,
+    );
+  });
+
+  test("415 and field selectors", async () => {
+    const patched = await b.send("PATCH", `${WIDGETS}/a`, {}, { "content-type": "text/plain" });
+    expect(patched.json).toMatchObject({ code: 415, message: "415: Unsupported Media Type", details: {} });
+    expect((await get(`${WIDGETS}?fieldSelector=data.a%3D1`, "")).json.message).toBe(
+      '"data.a" is not a known field selector: only "metadata.name", "metadata.namespace"',
+    );
   });
 });

@@ -20,7 +20,13 @@ export function patchMediaType(contentType: string | undefined, codec: ObjectCod
   if (codec.strategicMerge !== undefined) accepted.push(STRATEGIC_MERGE_PATCH);
   const bare = (contentType ?? "").split(";", 1)[0]!.trim();
   const found = accepted.find((mediaType) => mediaType === bare);
-  if (found === undefined) throw unsupportedMediaType(accepted);
+  if (found === undefined) {
+    // Routes of built-in kinds are refused by upstream's router, before any code that knows what would be accepted.
+    if (codec.encodeProtobuf !== undefined) {
+      throw new StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
+    }
+    throw unsupportedMediaType(accepted);
+  }
   return found;
 }
 

@@ -70,7 +70,7 @@ test.each([
     MERGE_PATCH,
     "",
     400,
-    "the namespace of the provided object does not match the namespace sent on the request",
+    "the namespace of the object (b) does not match the namespace on the request (default)",
   ],
   [
     "another version",

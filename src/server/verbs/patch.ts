@@ -29,7 +29,9 @@ export async function patch(call: Call, strategy: Strategy = call.endpoint.defin
       const { uid, namespace } = object.metadata;
       if (uid && uid !== old!.metadata.uid) checkPreconditions(call, { uid }, old);
       if (namespace && endpoint.definition.namespaced && namespace !== call.namespace) {
-        throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+        throw badRequest(
+          `the namespace of the object (${namespace}) does not match the namespace on the request (${call.namespace})`,
+        );
       }
       return object;
     },

@@ -1,5 +1,6 @@
 /** Label and field selectors of one request, ready to be asked about items (spec: apiserver 2.13). */
 import { type FieldSelector, parseFieldSelector, unsupportedField } from "../../api/field-selector.ts";
+import { goQuote } from "../../api/go-quote.ts";
 import { type LabelSelector, parseLabelSelector } from "../../api/label-selector.ts";
 import { badRequest } from "../../api/status.ts";
 import type { Endpoint } from "../representation/endpoint.ts";
@@ -23,11 +24,17 @@ function supported(endpoint: Endpoint, field: string): boolean {
   return endpoint.fieldNames.includes(field);
 }
 
+/** Built-in kinds without selectable fields of their own are refused in other words. */
+function refusal(endpoint: Endpoint, field: string): Error {
+  if (endpoint.encodeProtobuf === undefined || endpoint.fieldNames.length > 0) return unsupportedField(field);
+  return badRequest(`${goQuote(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`);
+}
+
 /** Throws 400 for selectors that cannot be parsed and for fields the resource does not select by. `name`: from the URL, for a watch of one object. */
 export function selectionOf(endpoint: Endpoint, labelSelector: string, fieldSelector: string, name = ""): Selection {
   const labels: LabelSelector | undefined = labelSelector === "" ? undefined : parseLabelSelector(labelSelector);
   let fields: FieldSelector | undefined = fieldSelector === "" ? undefined : parseFieldSelector(fieldSelector);
-  for (const { field } of fields?.requirements ?? []) if (!supported(endpoint, field)) throw unsupportedField(field);
+  for (const { field } of fields?.requirements ?? []) if (!supported(endpoint, field)) throw refusal(endpoint, field);
   if (name !== "") {
     if (fields === undefined || fields.empty) fields = parseFieldSelector(`metadata.name=${name}`);
     else if (fields.exact("metadata.name") !== name) {

@@ -1,9 +1,9 @@
 /** Which state of the store a read sees: the latest, any, or one not older than a revision (spec: apiserver 2.11). */
-import { parseResourceVersion } from "../../api/resource-version.ts";
 import { tooLargeResourceVersion } from "../../api/status.ts";
 import type { Revision } from "../../store/engine.ts";
 import type { Snapshot, State } from "../../store/state.ts";
 import { type Call, stateOf } from "./backend-context.ts";
+import { readRevision } from "./read-revision.ts";
 
 /** How long a read waits for a revision that has not happened, in milliseconds. */
 export const FUTURE_REVISION_WAIT = 3000;
@@ -34,9 +34,9 @@ export async function waitFor(call: Call, state: State, revision: Revision, aske
 }
 
 /** The view for a read with this `resourceVersion`: "" is the latest, "0" whatever is here, N at least N. */
-export async function viewFor(call: Call, resourceVersion: string): Promise<Snapshot> {
+export async function viewFor(call: Call, resourceVersion: string, verb: "get" | "list" | "watch"): Promise<Snapshot> {
   const state = stateOf(call);
-  const revision = parseResourceVersion(resourceVersion);
+  const revision = readRevision(resourceVersion, verb);
   if (revision === undefined) return freshView(call);
   if (revision > 0) await waitFor(call, state, revision, resourceVersion);
   return state.view();

@@ -1,6 +1,5 @@
 /** WATCH: a cursor on the changes, pulled while the client takes bytes (spec: apiserver 4). */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { parseResourceVersion } from "../../api/resource-version.ts";
 import { expired, methodNotSupported, type Status, StatusError } from "../../api/status.ts";
 import { type Change, type Cursor, type Entry, ExpiredError, type Snapshot } from "../../store/state.ts";
 import { decodeListOptions, type ListOptions } from "../list-options.ts";
@@ -11,6 +10,7 @@ import { offerOf } from "../representation/respond.ts";
 import { statusOf } from "../representation/status.ts";
 import { includeObjectOf } from "../representation/table.ts";
 import { type Call, contextOf, stateOf } from "./backend-context.ts";
+import { readRevision } from "./read-revision.ts";
 import { type Selection, selectionOf } from "./selection.ts";
 import { viewFor } from "./snapshots.ts";
 import { Frames } from "./watch-frames.ts";
@@ -129,7 +129,7 @@ async function watchStored(watch: Watch, initial: Snapshot | undefined): Promise
   const { call, options, selection, frames, sink } = watch;
   const { endpoint } = call;
   const prefix = endpoint.prefix(call.namespace !== "" ? call.namespace : (selection.namespace ?? ""));
-  const after = initial?.revision ?? parseResourceVersion(options.resourceVersion)!;
+  const after = initial?.revision ?? readRevision(options.resourceVersion, "watch")!;
   let cursor: Cursor;
   try {
     cursor = stateOf(call).cursor(prefix, Math.min(after, Number.MAX_SAFE_INTEGER));
@@ -240,9 +240,11 @@ export async function watch(call: Call): Promise<void> {
     throw methodNotSupported(endpoint.groupResource, "watch");
   }
   const initial = wantsInitialEvents(options);
-  parseResourceVersion(options.resourceVersion);
-  const frames = new Frames(endpoint, representation, includeObjectOf(exchange));
-  const snapshot = endpoint.virtual === undefined && initial ? await viewFor(call, options.resourceVersion) : undefined;
+  readRevision(options.resourceVersion, "watch");
+  const include = representation.as === "Table" ? includeObjectOf(exchange) : "Metadata";
+  const frames = new Frames(endpoint, representation, include);
+  const snapshot =
+    endpoint.virtual === undefined && initial ? await viewFor(call, options.resourceVersion, "watch") : undefined;
   const seconds =
     options.timeoutSeconds > 0
       ? options.timeoutSeconds
