@@ -6,6 +6,7 @@ import {
   objectEnd,
   resourceVersionSlot,
   sameButResourceVersion,
+  withoutEmptyVersion,
   withResourceVersion,
 } from "./canonical.ts";
 
@@ -52,6 +53,25 @@ describe("finding one's way without parsing", () => {
         expect(bytes.toString("latin1", start, end)).toBe(String(object.revision));
       }),
     );
+  });
+
+  test("an empty version is left out whole, any other stays", () => {
+    fc.assert(
+      fc.property(objects, (given) => {
+        const empty = withoutEmptyVersion(bytesOf(given, ""));
+        const { resourceVersion: _, ...metadata } = JSON.parse(bytesOf(given, "").toString()).metadata;
+        expect(JSON.parse(Buffer.from(empty).toString()).metadata).toEqual(metadata);
+        const full = bytesOf(given, 7);
+        expect(withoutEmptyVersion(full)).toBe(full);
+      }),
+    );
+    for (const [given, wanted] of [
+      ['{"metadata":{"resourceVersion":""}}', '{"metadata":{}}'],
+      ['{"metadata":{"name":"a","resourceVersion":""}}', '{"metadata":{"name":"a"}}'],
+      ['{"metadata":{"resourceVersion":"","labels":{}}}', '{"metadata":{"labels":{}}}'],
+    ] as const) {
+      expect(Buffer.from(withoutEmptyVersion(Buffer.from(given))).toString()).toBe(wanted);
+    }
   });
 
   test("two objects are the same only when they are", () => {

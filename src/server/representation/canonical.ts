@@ -43,6 +43,19 @@ export function withResourceVersion(bytes: Uint8Array, resourceVersion: string):
   return Buffer.concat([buffer.subarray(0, start), Buffer.from(resourceVersion, "latin1"), buffer.subarray(end)]);
 }
 
+/** The same object without its resourceVersion field when that is empty: what is stored nowhere has no version (spec: apiserver 2.7). */
+export function withoutEmptyVersion(bytes: Uint8Array): Uint8Array {
+  const buffer = asBuffer(bytes);
+  const { start, end } = resourceVersionSlot(buffer);
+  if (start < 0 || end > start) return bytes;
+  let from = start - RESOURCE_VERSION.length;
+  let to = end + 1;
+  // One comma goes with it: the one behind, or for a last field the one before.
+  if (buffer[to] === 0x2c) to++;
+  else if (buffer[from - 1] === 0x2c) from--;
+  return Buffer.concat([buffer.subarray(0, from), buffer.subarray(to)]);
+}
+
 /** Whether two encodings differ at most in their resourceVersion: how a write that changes nothing is recognised (spec: apiserver 2.9). */
 export function sameButResourceVersion(a: Uint8Array, b: Uint8Array): boolean {
   const left = asBuffer(a);

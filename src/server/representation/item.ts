@@ -2,7 +2,7 @@
 import { isObject, parseJSON } from "../../api/json/index.ts";
 import type { JSONObject, KubeObject } from "../../api/meta.ts";
 import type { Entry } from "../../store/state.ts";
-import { asBuffer, metadataStart, objectEnd, resourceVersionSlot } from "./canonical.ts";
+import { asBuffer, metadataStart, objectEnd, resourceVersionSlot, withoutEmptyVersion } from "./canonical.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 export interface Item {
@@ -184,7 +184,7 @@ export class ObjectItem implements Item {
   }
 
   bytes(): Uint8Array {
-    this.#bytes ??= this.endpoint.encode(this.#object, this.resourceVersion);
+    this.#bytes ??= withoutEmptyVersion(this.endpoint.encode(this.#object, this.resourceVersion));
     return this.#bytes;
   }
 

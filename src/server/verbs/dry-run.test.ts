@@ -25,11 +25,11 @@ describe("a dry run does everything but store", () => {
     expect(answer.status).toBe(201);
     expect(answer.json.metadata).toMatchObject({
       name: expect.stringMatching(/^g-[bcdfghjklmnpqrstvwxz2456789]{5}$/),
-      resourceVersion: "",
       uid: expect.any(String),
       creationTimestamp: "2026-01-01T00:00:00Z",
       annotations: { touched: "yes" },
     });
+    expect(answer.json.metadata.resourceVersion).toBeUndefined();
     expect(b.state.revision).toBe(0);
     expect(calls).toEqual(["admit CREATE  dry new", `validate CREATE ${answer.json.metadata.name} dry new`]);
   });
