@@ -1,5 +1,6 @@
 /** The shell of every API server: transports, filters in upstream's order, routes, and what is beside the API. */
 import type { Clock, Random } from "../api/clock.ts";
+import { resourceNotFound } from "../api/status.ts";
 import type { Authorizer } from "./authorization.ts";
 import { type DiscoveryOptions, discovery } from "./discovery/discovery.ts";
 import { sendNotFound, sendText } from "./errors.ts";
@@ -109,6 +110,9 @@ export function createServer(options: ServerOptions): Server {
   };
   const missing = (exchange: Exchange) => {
     mux.check(exchange);
+    // In a group that exists the API itself answers, with a Status; elsewhere nobody does.
+    const group = groupOfPath(exchange.info.path);
+    if (group !== undefined && routes.current.groups.some((known) => known.group === group)) throw resourceNotFound();
     sendNotFound(exchange);
   };
 
@@ -211,4 +215,11 @@ export function createServer(options: ServerOptions): Server {
       return closing;
     },
   };
+}
+
+/** The group whose API a path below `/api` or `/apis/<group>` belongs to. */
+function groupOfPath(path: string): string | undefined {
+  const [, prefix, group, version] = path.split("/");
+  if (prefix === "api" && group) return "";
+  return prefix === "apis" && group && version ? group : undefined;
 }
