@@ -1,4 +1,5 @@
 /** The codecs of every built-in kind, made from the generated tables on first use. */
+import { tables as metricsTables } from "../api/generated/metrics.ts";
 import { tables as metaTables } from "../api/generated/tables.ts";
 import type { GroupVersionKind, JSONObject, KubeObject } from "../api/meta.ts";
 import { type CodecOptions, type StructCodec, structCodec } from "../api/types/codec.ts";
@@ -7,7 +8,7 @@ import { type Struct, Types } from "../api/types/table.ts";
 import { tables } from "./generated/tables.ts";
 
 /** All types of all built-in group-versions. */
-export const builtinTypes = new Types(metaTables, tables);
+export const builtinTypes = new Types(metaTables, tables, metricsTables);
 
 const codecs = new Map<string, StructCodec>();
 const options: CodecOptions = { knows: (kind) => builtinTypes.kind(kind) !== undefined };

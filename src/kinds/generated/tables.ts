@@ -3030,32 +3030,4 @@ caBundle 2 y o
 :WebhookConversion
 clientConfig 2 *.WebhookClientConfig o
 conversionReviewVersions 3 [s r latomic`,
-  "metrics/v1beta1": `@v1beta1 io.k8s.metrics.pkg.apis.metrics.v1beta1.
-#metrics.k8s.io v1beta1 NodeMetrics
-#metrics.k8s.io v1beta1 NodeMetricsList
-#metrics.k8s.io v1beta1 PodMetrics
-#metrics.k8s.io v1beta1 PodMetricsList
-:ContainerMetrics
-name 1 s r
-usage 2 {q=v1.ResourceList r
-:NodeMetrics
-^TypeMeta 0 .meta/v1.TypeMeta
-metadata 1 .meta/v1.ObjectMeta o
-timestamp 2 t r
-window 3 D r
-usage 4 {q=v1.ResourceList r
-:NodeMetricsList
-^TypeMeta 0 .meta/v1.TypeMeta
-metadata 1 .meta/v1.ListMeta o
-items 2 [.NodeMetrics r
-:PodMetrics
-^TypeMeta 0 .meta/v1.TypeMeta
-metadata 1 .meta/v1.ObjectMeta o
-timestamp 2 t r
-window 3 D r
-containers 4 [.ContainerMetrics r latomic
-:PodMetricsList
-^TypeMeta 0 .meta/v1.TypeMeta
-metadata 1 .meta/v1.ListMeta o
-items 2 [.PodMetrics r`,
 };
