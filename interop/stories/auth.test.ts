@@ -175,7 +175,7 @@ describe("who may not come in", () => {
     expect(path.json.message).toBe('forbidden: User "system:anonymous" cannot get path "/metrics"');
   });
 
-  it.each([
+  it.each<Record<string, string>>([
     { "x-remote-user": "admin", "x-remote-group": "system:masters" },
     { "X-Remote-User": "kubernetes-admin", "x-remote-extra-scopes": "all" },
     { "x-remote-uid": "1", "x-remote-user": "system:apiserver" },
