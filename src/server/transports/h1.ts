@@ -173,8 +173,16 @@ class H1Response extends TransportResponse {
   }
 
   #head(status: number, lines: string[]): void {
-    if (this.#context.draining() && !this.hasHeader("connection")) lines.push("Connection", "close");
+    const last = this.#context.draining() || this.#leavesBody();
+    if (last && !this.hasHeader("connection")) lines.push("Connection", "close");
     this.#reply.writeHead(status, lines);
+  }
+
+  /** Whether more of the body is to come than will be read away: nobody may send another request behind it. */
+  #leavesBody(): boolean {
+    if (!this.#hasBody || this.#request.complete) return false;
+    const declared = contentLength(this.#request);
+    return declared === undefined || declared > SKIPPED_BODY_LIMIT;
   }
 
   /** The answer came before the whole body did: the rest is read away, but only a little of it and not for long. */

@@ -91,6 +91,11 @@ async function dispatch(backing: Backing, endpoints: ReadonlyMap<string, Endpoin
   if (info.subresource !== "") return subresource(call, info.verb);
   const answer = VERBS.get(info.verb);
   if (answer === undefined || !endpoint.allows(info.verb as Verb)) throw methodNotAllowed();
+  // PUT and PATCH have no route without a name, POST none with one, and none over all namespaces.
+  const nameless = info.name === "";
+  if ((info.verb === "update" || info.verb === "patch") && nameless) throw methodNotAllowed();
+  if (info.verb === "create" && (!nameless || (definition.namespaced && info.namespace === "")))
+    throw methodNotAllowed();
   await answer(call);
 }
 
