@@ -3,7 +3,7 @@ import type { KubeList, KubeObject, ObjectMeta } from "../api/meta.ts";
 import { dns1035Label, dns1123Subdomain } from "../api/names.ts";
 import { parseLabelSelector } from "../api/selectors.ts";
 import { structuralCodec } from "../schema/codec.ts";
-import { schemaNameOf } from "../schema/openapi.ts";
+import { objectSchema, schemaNameOf } from "../schema/openapi.ts";
 import type { StructuralSchema } from "../schema/structural.ts";
 import type { Schema } from "../schema/types.ts";
 import type { UserInfo } from "../server/identity.ts";
@@ -94,7 +94,8 @@ export interface Handlers<T extends KubeObject> {
 
 /** Something `createServer` can serve. */
 export interface Served {
-  readonly resource: ResourceType;
+  /** Component schemas of its OpenAPI document, by name. */
+  readonly schemas: Readonly<Record<string, Schema>>;
   readonly served: ServedResource;
   readonly store?: Store;
 }
@@ -150,6 +151,7 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
     storagePrefix: `/registry/${group}/${plural}/`,
     schemaName: schemaNameOf({ group, version, kind }),
   };
+  const schemas = { [common.schemaName]: objectSchema(common, schema) };
   const named = (object: Answer<T>): T => ({ ...object, apiVersion: `${group}/${version}`, kind }) as T;
 
   const resource: ResourceType<T> = {
@@ -158,7 +160,7 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
     serve(handlers) {
       const definition = { ...common, verbs: verbsOf(handlers), strategy: validating(validate) };
       return {
-        resource: resource as unknown as ResourceType,
+        schemas,
         served: {
           definition: definition as unknown as ResourceDefinition,
           virtual: virtualResource(handlers, named) as unknown as VirtualResource,
@@ -173,7 +175,7 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
         ...(options.status !== undefined && { subresources: [statusSubresource(rules, validate)] }),
       };
       return {
-        resource: resource as unknown as ResourceType,
+        schemas,
         served: { definition: definition as unknown as ResourceDefinition },
         store,
       };
@@ -215,7 +217,7 @@ function check(field: string, value: string, messages: readonly string[], also =
   if (problems.length > 0) throw new TypeError(`${field}: ${JSON.stringify(value)}: ${problems.join("; ")}`);
 }
 
-function verbsOf<T extends KubeObject>(handlers: Handlers<T>): Verb[] {
+export function verbsOf<T extends KubeObject>(handlers: Handlers<T>): Verb[] {
   const verbs: Verb[] = [];
   if (handlers.create) verbs.push("create");
   if (handlers.delete) verbs.push("delete");
@@ -241,7 +243,7 @@ function askedForMany(context: RequestContext, query: { labelSelector: string; f
   };
 }
 
-function virtualResource<T extends KubeObject>(
+export function virtualResource<T extends KubeObject>(
   handlers: Handlers<T>,
   named: (object: Answer<T>) => T,
 ): VirtualResource<T> {

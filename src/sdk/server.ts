@@ -8,7 +8,7 @@ import { alwaysAllow, type Delegated, delegatedAuth } from "../auth/delegated/in
 import { type Client, createClient } from "../client/client.ts";
 import { inClusterConfig, loadKubeconfig } from "../client/kubeconfig.ts";
 import { httpsTransport } from "../client/transports/https.ts";
-import { objectSchema, openAPIDocument } from "../schema/openapi.ts";
+import { openAPIDocument } from "../schema/openapi.ts";
 import type { Authorizer } from "../server/authorization.ts";
 import type { HealthCheck } from "../server/health.ts";
 import type { Authenticator } from "../server/identity.ts";
@@ -209,12 +209,7 @@ function documentOf(group: Group, serverVersion: string): object {
       schemaName: definition.schemaName ?? definition.kind,
       subresources: (definition.subresources ?? []).map(({ name, verbs }) => ({ name, verbs })),
     })),
-    schemas: Object.fromEntries(
-      group.members.map(({ resource, served: { definition } }) => [
-        definition.schemaName ?? definition.kind,
-        objectSchema(definition, resource.schema),
-      ]),
-    ),
+    schemas: Object.assign({}, ...group.members.map(({ schemas }) => schemas)),
   });
 }
 
