@@ -1,7 +1,8 @@
 /** Acting as somebody else, as far as one may (spec: apiserver 1.4; KEP-5284 for the constrained forms). */
-import { badRequest, forbidden, type StatusError } from "../api/status.ts";
+import { badRequest } from "../api/status.ts";
 import type { AuthorizationAttributes, Authorizer } from "../server/authorization.ts";
-import type { Exchange, Filter } from "../server/exchange.ts";
+import type { Filter } from "../server/exchange.ts";
+import { attributesOf, forbiddenStatus } from "../server/filters/authorization.ts";
 import { ANONYMOUS, SYSTEM_AUTHENTICATED, SYSTEM_MASTERS, type UserInfo } from "../server/identity.ts";
 import { collectPrefixed, firstOf, newExtra, type RawHeaders, valuesOf } from "./delegated/headers.ts";
 
@@ -18,7 +19,12 @@ export function impersonationFilter(authorizer: Authorizer): Filter {
     try {
       wanted = wantedUser(exchange.rawHeaders);
       if (wanted !== undefined)
-        exchange.user = await impersonate(exchange.user, wanted, requestAttributes(exchange), authorizer);
+        exchange.user = await impersonate(
+          exchange.user,
+          wanted,
+          attributesOf(exchange.user, exchange.info),
+          authorizer,
+        );
     } catch (error) {
       exchange.response.setHeader("X-Content-Type-Options", "nosniff");
       throw error;
@@ -73,22 +79,6 @@ function printGo(user: UserInfo): string {
 }
 
 type Request = Omit<AuthorizationAttributes, "user">;
-
-function requestAttributes({ info }: Exchange): Request {
-  return {
-    verb: info.verb,
-    isResourceRequest: info.isResourceRequest,
-    group: info.group,
-    version: info.version,
-    resource: info.resource,
-    subresource: info.subresource,
-    namespace: info.namespace,
-    name: info.name,
-    path: info.path,
-    fieldSelector: info.fieldSelector,
-    labelSelector: info.labelSelector,
-  };
-}
 
 /** The user `requestor` becomes: constrained forms first, the plain verb `impersonate` last; the first refusal is the one told. Rejects with 403. */
 export async function impersonate(
@@ -196,9 +186,12 @@ async function authorizeGroups(
   authorizer: Authorizer,
 ): Promise<void> {
   if (constrained && groups.includes(""))
-    throw deniedError(attributes, "impersonating the empty string group is not allowed");
+    throw forbiddenStatus(attributes, "impersonating the empty string group is not allowed");
   if (constrained && groups.includes(SYSTEM_MASTERS))
-    throw deniedError({ ...attributes, name: SYSTEM_MASTERS }, "impersonating the system:masters group is not allowed");
+    throw forbiddenStatus(
+      { ...attributes, name: SYSTEM_MASTERS },
+      "impersonating the system:masters group is not allowed",
+    );
   if (constrained && groups.length >= MANY && (await passes(authorizer, { ...attributes, name: "*" }))) return;
   for (const name of groups) await check(authorizer, { ...attributes, name });
 }
@@ -212,7 +205,7 @@ async function authorizeExtra(
   const entries = Object.entries(extra);
   if (constrained) {
     const problem = entries.map(([key, values]) => extraProblem(key, values)).find((one) => one !== undefined);
-    if (problem !== undefined) throw deniedError(attributes, problem);
+    if (problem !== undefined) throw forbiddenStatus(attributes, problem);
     const large = entries.length >= MANY || entries.reduce((sum, [, values]) => sum + values.length, 0) >= MANY;
     if (large && (await passes(authorizer, { ...attributes, subresource: "*", name: "*" }))) return;
   }
@@ -249,28 +242,7 @@ async function check(authorizer: Authorizer, attributes: AuthorizationAttributes
   const { verdict, reason, error } = await authorizer.authorize(attributes);
   if (verdict === "Allow") return;
   const text = error === undefined ? reason : reason === "" ? error.message : `${error.message}: ${reason}`;
-  throw deniedError(attributes, text);
-}
-
-/** The 403 of a refused request, in upstream's words; `&`, `<` and `>` cannot look like HTML (spec: apiserver 1.5). */
-export function deniedError(attributes: AuthorizationAttributes, reason: string): StatusError {
-  const { user, verb, group, namespace } = attributes;
-  const quote = (text: string) => JSON.stringify(text);
-  let message: string;
-  if (!attributes.isResourceRequest) message = `User ${quote(user.name)} cannot ${verb} path ${quote(attributes.path)}`;
-  else {
-    const resource =
-      attributes.subresource === "" ? attributes.resource : `${attributes.resource}/${attributes.subresource}`;
-    const scope = namespace === "" ? "at the cluster scope" : `in the namespace ${quote(namespace)}`;
-    message = `User ${quote(user.name)} cannot ${verb} resource ${quote(resource)} in API group ${quote(group)} ${scope}`;
-  }
-  const escaped = message.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-  const subject = attributes.isResourceRequest ? { group, resource: attributes.resource } : { group: "", resource: "" };
-  return forbidden(
-    subject,
-    attributes.isResourceRequest ? attributes.name : "",
-    reason === "" ? escaped : `${escaped}: ${reason}`,
-  );
+  throw forbiddenStatus(attributes, text);
 }
 
 /** `system:serviceaccount:<namespace>:<name>` taken apart; undefined for anything else. */

@@ -1,8 +1,7 @@
 /** Who asks, what they may, and the keys that prove it. */
 export * from "./delegated/index.ts";
-export { deniedError, impersonationFilter, isImpersonationHeader } from "./impersonation.ts";
+export { impersonationFilter, isImpersonationHeader } from "./impersonation.ts";
 export * from "./pki/index.ts";
-export { aggregatedRules, sameRules } from "./rbac/aggregation.ts";
 export { type RBACAuthorizer, type RBACListers, type RuleResolver, rbacAuthorizer } from "./rbac/authorizer.ts";
 export { checkBinding, checkEscalation, type EscalationContext, mayOverrideBuiltIn } from "./rbac/escalation.ts";
 export { defaultPolicy, reconcilePolicy } from "./rbac/policy.ts";

@@ -6,7 +6,6 @@ import type { UserInfo } from "../../server/identity.ts";
 import { fakeAPI } from "../delegated/api.test-support.ts";
 import { alwaysAllow, authorizerUnion, privilegedGroups } from "../delegated/authorizers.ts";
 import { fakeLister } from "../delegated/exchange.test-support.ts";
-import { aggregatedRules } from "./aggregation.ts";
 import { rbacAuthorizer } from "./authorizer.ts";
 import { checkBinding, checkEscalation, mayOverrideBuiltIn } from "./escalation.ts";
 import { defaultPolicy, missingFrom, reconcilePolicy } from "./policy.ts";
@@ -355,20 +354,5 @@ describe("the default policy", () => {
     expect(missingFrom({ ...wanted, roleRef: { apiGroup: API, kind: "ClusterRole", name: "other" } }, wanted)).toBe(
       "replace",
     );
-  });
-
-  it("aggregates by label, each rule once, never itself", () => {
-    const gathering: ClusterRole = {
-      ...clusterRole("all", [], { to: "yes" }),
-      aggregationRule: { clusterRoleSelectors: [{ matchLabels: { to: "yes" } }] },
-    };
-    const roles = [
-      clusterRole("b", [read], { to: "yes" }),
-      clusterRole("a", [read, { verbs: ["x"] }], { to: "yes" }),
-      clusterRole("c", [{ verbs: ["y"] }]),
-      gathering,
-    ];
-    expect(aggregatedRules(gathering, roles)).toEqual([read, { verbs: ["x"] }]);
-    expect(aggregatedRules(roles[0]!, roles)).toBe(undefined);
   });
 });

@@ -9,7 +9,7 @@ import type { Logger } from "../logger.ts";
 import type { RequestInfo } from "../request-info.ts";
 
 /** What an authorizer is asked about a request. */
-function attributesOf(user: UserInfo, info: RequestInfo): AuthorizationAttributes {
+export function attributesOf(user: UserInfo, info: RequestInfo): AuthorizationAttributes {
   return {
     user,
     verb: info.verb,
