@@ -1,12 +1,14 @@
-/** The objects a cluster cannot be without: system namespaces, the default policy, the Service of the API server itself (spec: apiserver 12.3). */
+/** What a running server keeps up: the system namespaces, and where it is found itself (spec: apiserver 12.3). */
 import type { Clock } from "../api/clock.ts";
 import type { KubeObject } from "../api/meta.ts";
 import { hasReason } from "../api/status.ts";
 import type { Client } from "../client/client.ts";
+import type { ResourceClient } from "../client/resource.ts";
 import { SYSTEM_NAMESPACES } from "../kinds/bootstrap.ts";
 
 const NAMESPACES = { group: "", version: "v1", resource: "namespaces" };
 const SERVICES = { group: "", version: "v1", resource: "services" };
+const ENDPOINTS = { group: "", version: "v1", resource: "endpoints" };
 const SLICES = { group: "discovery.k8s.io", version: "v1", resource: "endpointslices" };
 const AGAIN = 60_000;
 
@@ -37,37 +39,62 @@ export async function keepNamespaces(
   }
 }
 
-/** `default/kubernetes`, behind which this server is found by its address; without a port nothing is published yet. */
-export async function ensureKubernetesService(
-  client: Client,
-  clusterIP: string,
-  at?: { address: string; port: number },
-): Promise<void> {
-  const labels = { component: "apiserver", provider: "kubernetes" };
-  await ensure(
-    client.resource(SERVICES, "default").create({
-      metadata: { name: "kubernetes", labels },
-      spec: {
-        clusterIP,
-        ports: [{ name: "https", port: 443, protocol: "TCP", targetPort: at?.port ?? 6443 }],
-        sessionAffinity: "None",
-        type: "ClusterIP",
-      },
-    }),
-  );
-  if (at === undefined) return;
-  const slices = client.resource(SLICES, "default");
-  const wanted: KubeObject = {
-    metadata: { name: "kubernetes", labels: { "kubernetes.io/service-name": "kubernetes" } },
+/**
+ * Shows under `default/kubernetes` where this server is reached: as the endpoints of a Service without a selector, in both forms
+ * that exist (spec: apiserver 12.3). One server: several over one store would each overwrite the others'.
+ */
+export async function publishAddress(client: Client, at: { address: string; port: number }): Promise<void> {
+  const name = "kubernetes";
+  const ports = [{ name: "https", port: at.port, protocol: "TCP" }];
+  const slice: KubeObject = {
+    metadata: { name, labels: { "kubernetes.io/service-name": name } },
     addressType: at.address.includes(":") ? "IPv6" : "IPv4",
     endpoints: [{ addresses: [at.address], conditions: { ready: true } }],
-    ports: [{ name: "https", port: at.port, protocol: "TCP" }],
+    ports,
   };
+  const endpoints: KubeObject = {
+    // The slice beside it is not to be made from it.
+    metadata: { name, labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
+    subsets: [{ addresses: [{ ip: at.address }], ports }],
+  };
+  await Promise.all([
+    put(client.resource(SLICES, "default"), slice),
+    put(client.resource(ENDPOINTS, "default"), endpoints),
+    leadTo(client.resource(SERVICES, "default"), name, at.port),
+  ]);
+}
+
+/** Creates it, or writes over what is there. */
+async function put(objects: ResourceClient, wanted: KubeObject): Promise<void> {
   try {
-    await slices.create(wanted);
+    await objects.create(wanted);
   } catch (error) {
     if (!hasReason(error, "AlreadyExists")) throw error;
-    const found = await slices.get("kubernetes");
-    await slices.update({ ...found, endpoints: wanted["endpoints"], ports: wanted["ports"] });
+    const { metadata, ...rest } = wanted;
+    const found = await objects.get(metadata.name!);
+    await objects.update({
+      ...found,
+      ...rest,
+      metadata: { ...found.metadata, labels: { ...found.metadata.labels, ...metadata.labels } },
+    });
   }
+}
+
+async function leadTo(services: ResourceClient, name: string, port: number): Promise<void> {
+  const service = await services.get(name);
+  const [first] = service["spec"]?.ports ?? [];
+  if (first === undefined || first.targetPort === port) return;
+  await services.update({ ...service, spec: { ...service["spec"], ports: [{ ...first, targetPort: port }] } });
+}
+
+/** The address others reach a server at that listens on `host`: an unspecified one stands for the first of the machine that is not loopback. */
+export function advertisedAddress(
+  host: string,
+  interfaces: Readonly<Record<string, readonly { address: string; internal: boolean; family: string }[] | undefined>>,
+): string {
+  if (host !== "0.0.0.0" && host !== "::") return host;
+  const family = host === "::" ? "IPv6" : "IPv4";
+  const all = Object.values(interfaces).flatMap((found) => found ?? []);
+  const own = all.filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
+  return (own.find((one) => one.family === family) ?? own[0])?.address ?? (family === "IPv4" ? "127.0.0.1" : "::1");
 }

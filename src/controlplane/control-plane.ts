@@ -1,5 +1,5 @@
 /** The main API server: the rooms wired together over one store. Wiring only. */
-
+import { networkInterfaces } from "node:os";
 import { admissionChain } from "../admission/chain.ts";
 import { namespaceLifecycle } from "../admission/namespace-lifecycle.ts";
 import { builtInClaims, rbacEscalation } from "../admission/rbac-escalation.ts";
@@ -15,7 +15,7 @@ import { reconcilePolicy } from "../auth/rbac/policy.ts";
 import { openIDHandlers } from "../auth/tokens/discovery.ts";
 import { keepTrustPublished, publishTrust } from "../auth/trust-publisher.ts";
 import { type Client, createClient } from "../client/client.ts";
-import type { APIService } from "../kinds/generated/types.ts";
+import type { APIService, Service } from "../kinds/generated/types.ts";
 import { builtinPriority, builtinResources, createAddressPool } from "../kinds/index.ts";
 import type { HealthCheck } from "../server/health.ts";
 import type { UserInfo } from "../server/identity.ts";
@@ -28,10 +28,12 @@ import { type History, openState } from "../store/open-state.ts";
 import type { State } from "../store/state.ts";
 import { aggregatorMetrics } from "./aggregator-metrics.ts";
 import { builtinBackends } from "./backends.ts";
-import { ensureKubernetesService, ensureNamespaces, keepNamespaces } from "./bootstrap.ts";
+import { advertisedAddress, keepNamespaces, publishAddress } from "./bootstrap.ts";
+import { bootstrapSeeds } from "./bootstrap-objects.ts";
 import { startHooks } from "./hooks.ts";
 import { createIdentity } from "./identity.ts";
 import { storeListers } from "./listers.ts";
+import { plantSeeds } from "./seed.ts";
 import { versionInfo } from "./version.ts";
 
 export interface ControlPlaneOptions {
@@ -71,7 +73,6 @@ export interface ControlPlane {
 
 export const LOOPBACK_USER: UserInfo = { name: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} };
 const ISSUER = "https://kubernetes.default.svc.cluster.local";
-const KUBERNETES_CLUSTER_IP = "10.96.0.1";
 
 const HOOKS = [
   "start-system-namespaces-controller",
@@ -108,7 +109,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   // Definitions and listers need each other: a token is made by what reads the objects the definitions describe.
   const later: { identity?: ReturnType<typeof createIdentity> } = {};
   const definitions = builtinResources({
-    addresses: createAddressPool(),
+    addresses: createAddressPool({ services: () => listers.of<Service>("", "services").list() }),
     allowLoopbackEndpoints: options.allowLoopbackEndpoints ?? false,
     createToken: (context, account, body) => later.identity!.createToken(context, account, body),
   });
@@ -233,10 +234,19 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     },
   });
 
-  await hooks.run("start-system-namespaces-controller", () => ensureNamespaces(loopback));
+  const seeds = bootstrapSeeds(definitions, backends);
+  const differing = await plantSeeds(
+    state,
+    [...seeds.namespaces, ...seeds.services, ...seeds.policy, ...seeds.apiServices],
+    clock,
+    random,
+  );
+  await hooks.run("start-system-namespaces-controller", () => {});
   await Promise.all([
-    hooks.run("rbac/bootstrap-roles", async () => void (await reconcilePolicy(loopback))),
-    hooks.run("bootstrap-controller", () => ensureKubernetesService(loopback, KUBERNETES_CLUSTER_IP)),
+    hooks.run("rbac/bootstrap-roles", async () => {
+      if (seeds.policy.some((seed) => differing.includes(seed))) await reconcilePolicy(loopback);
+    }),
+    hooks.run("bootstrap-controller", () => {}),
     hooks.run("start-cluster-authentication-info-controller", async () => {
       await publishTrust(loopback, trust(), clock.now());
     }),
@@ -282,7 +292,11 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     client,
     async listen(at = {}) {
       const address = await server.listen(at);
-      await ensureKubernetesService(loopback, KUBERNETES_CLUSTER_IP, { address: address.host, port: address.port });
+      // A server whose address may not be an endpoint (loopback, unless allowed) serves all the same.
+      await publishAddress(loopback, {
+        address: advertisedAddress(address.host, networkInterfaces()),
+        port: address.port,
+      }).catch(trouble("kubernetes-endpoints"));
       return address;
     },
     close(given = {}) {
