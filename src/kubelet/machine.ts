@@ -1,7 +1,7 @@
 /** What this machine and its processes really use: `/proc` and cgroup v2 on Linux, `node:os` and `ps` elsewhere. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { cpus, freemem, totalmem } from "node:os";
+import { arch, availableParallelism, cpus, freemem, type as osType, release, totalmem } from "node:os";
 import type { Clock } from "../api/clock.ts";
 import type { NodeReading } from "./exposition.ts";
 
@@ -10,7 +10,24 @@ export interface ProcessReading extends NodeReading {
   readonly startSeconds: number;
 }
 
+/** What does not change while it runs. */
+export interface MachineFacts {
+  /** Processors that may be used. */
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  /** As Go names it: linux, darwin. */
+  readonly operatingSystem: string;
+  /** As Go names it: amd64, arm64. */
+  readonly architecture: string;
+  readonly osImage: string;
+  readonly kernelVersion: string;
+  /** "" where the system has none. */
+  readonly machineID: string;
+  readonly bootID: string;
+}
+
 export interface Machine {
+  facts(): MachineFacts;
   /** Throws when nothing can be read; the payload then says `resource_scrape_error 1`. */
   node(): NodeReading;
   /** Undefined when no such process runs. */
@@ -46,6 +63,18 @@ class LinuxMachine implements Machine {
     } catch {
       return undefined;
     }
+  }
+
+  facts(): MachineFacts {
+    const limit = Number(this.#optional("/sys/fs/cgroup/memory.max") ?? Number.NaN);
+    const total = Number(/^MemTotal: +(\d+) kB$/m.exec(this.#read("/proc/meminfo"))?.[1] ?? 0) * 1024;
+    return {
+      ...facts(),
+      memoryBytes: limit > 0 && limit < total ? limit : total,
+      osImage: /^PRETTY_NAME="?([^"\n]*)/m.exec(this.#optional("/etc/os-release") ?? "")?.[1] || "Linux",
+      machineID: (this.#optional("/etc/machine-id") ?? "").trim(),
+      bootID: (this.#optional("/proc/sys/kernel/random/boot_id") ?? "").trim(),
+    };
   }
 
   node(): NodeReading {
@@ -97,6 +126,10 @@ class OtherMachine implements Machine {
     this.#clock = clock;
   }
 
+  facts(): MachineFacts {
+    return facts();
+  }
+
   node(): NodeReading {
     const milliseconds = cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
     return { timestamp: this.#clock.now(), cpuSeconds: milliseconds / 1000, workingSetBytes: totalmem() - freemem() };
@@ -119,6 +152,20 @@ class OtherMachine implements Machine {
       startSeconds: Math.round(timestamp / 1000 - clockTime(elapsed)),
     };
   }
+}
+
+function facts(): MachineFacts {
+  const architecture = arch();
+  return {
+    cpus: availableParallelism(),
+    memoryBytes: totalmem(),
+    operatingSystem: osType().toLowerCase(),
+    architecture: architecture === "x64" ? "amd64" : architecture,
+    osImage: osType(),
+    kernelVersion: release(),
+    machineID: "",
+    bootID: "",
+  };
 }
 
 /** `[[days-]hours:]minutes:seconds[.fraction]` as `ps` prints it, in seconds. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { SimulatedClock, seededRandom } from "../api/simulated.ts";
-import { type AddressType, kubeletTarget } from "./kubelet-target.ts";
+import { kubeletTarget } from "./kubelet-target.ts";
 import { type FetchPayload, Scraper } from "./scraper.ts";
 
 const PAYLOAD = new TextEncoder().encode("node_cpu_usage_seconds_total 1\nnode_memory_working_set_bytes 2\n");
@@ -79,7 +79,7 @@ describe("where a node is scraped", () => {
     scheme: "https" as const,
     port: 10250,
     useNodeStatusPort: false,
-    preferredAddressTypes: ["InternalIP", "Hostname"] as AddressType[],
+    preferredAddressTypes: ["InternalIP", "Hostname"],
   };
   const addresses = [
     { type: "Hostname", address: "host" },

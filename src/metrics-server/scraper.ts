@@ -30,8 +30,8 @@ export class Scraper {
     this.#options = options;
   }
 
-  /** Scrapes `nodes`. A node that fails is missing from the result and reported to the observer; this never rejects. */
-  async scrape(nodes: readonly string[]): Promise<Map<string, NodeBatch>> {
+  /** Scrapes `nodes` until `round` aborts. A node that fails is missing from the result and reported to the observer; this never rejects. */
+  async scrape(nodes: readonly string[], round?: AbortSignal): Promise<Map<string, NodeBatch>> {
     const decoders = new Map<string, ResourceMetricsDecoder>();
     for (const node of nodes) decoders.set(node, this.#decoders.get(node) ?? new ResourceMetricsDecoder());
     this.#decoders = decoders;
@@ -39,16 +39,24 @@ export class Scraper {
     const spread = Math.min(SPREAD_PER_NODE_MILLISECONDS * nodes.length, LONGEST_SPREAD_MILLISECONDS);
     const batches = new Map<string, NodeBatch>();
     const scraped = await Promise.all(
-      [...decoders].map(async ([node, decoder]) => [node, await this.#one(node, decoder, spread)] as const),
+      [...decoders].map(async ([node, decoder]) => [node, await this.#one(node, decoder, spread, round)] as const),
     );
     for (const [node, batch] of scraped) if (batch !== undefined) batches.set(node, batch);
     return batches;
   }
 
-  async #one(node: string, decoder: ResourceMetricsDecoder, spread: number): Promise<NodeBatch | undefined> {
+  async #one(
+    node: string,
+    decoder: ResourceMetricsDecoder,
+    spread: number,
+    round: AbortSignal | undefined,
+  ): Promise<NodeBatch | undefined> {
     const { clock, random, fetch, requestTimeoutMilliseconds, observer } = this.#options;
-    await clock.sleep(random.number() * spread);
+    await clock.sleep(random.number() * spread, round).catch(() => undefined);
     const abort = new AbortController();
+    const onRound = () => abort.abort(round?.reason);
+    if (round?.aborted) onRound();
+    else round?.addEventListener("abort", onRound, { once: true });
     const deadline = clock.after(requestTimeoutMilliseconds, () =>
       abort.abort(new Error(`no answer within ${requestTimeoutMilliseconds} ms`)),
     );
@@ -56,6 +64,7 @@ export class Scraper {
     const started = clock.monotonic();
     const seconds = () => (clock.monotonic() - started) / 1000;
     try {
+      abort.signal.throwIfAborted();
       const body = await fetch(node, abort.signal);
       const batch = decoder.decode(body, requested);
       observer.requested(node, seconds(), undefined);
@@ -65,6 +74,7 @@ export class Scraper {
       return undefined;
     } finally {
       deadline.cancel();
+      round?.removeEventListener("abort", onRound);
     }
   }
 }

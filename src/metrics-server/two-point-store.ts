@@ -107,7 +107,8 @@ export class TwoPointStore {
   /** A container that started less than one resolution ago had used nothing at its start: one reading is enough. */
   #sinceStart(point: Point): Previous | undefined {
     const age = point.timestamp - point.startNanoseconds / 1e6;
-    if (age < FRESH_MINIMUM_MILLISECONDS || age >= this.#resolutionMilliseconds) return undefined;
+    // Worded so that a start that is no number is never fresh.
+    if (!(age >= FRESH_MINIMUM_MILLISECONDS && age < this.#resolutionMilliseconds)) return undefined;
     const start = BigInt(point.startNanoseconds);
     return {
       timestamp: Number(start / 1_000_000n),
