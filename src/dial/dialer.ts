@@ -1,12 +1,16 @@
 /** Connections to backends: one pool for each address and set of TLS rules, shared by everybody who wants the same. */
 import { lookup as resolveName } from "node:dns";
+import { createRequire } from "node:module";
 import type { LookupFunction } from "node:net";
-import { buildConnector, type Dispatcher, Pool } from "undici";
+import type { Dispatcher, Pool } from "undici";
 import type { Clock, Timer } from "../api/clock.ts";
 import { refusedAddress } from "./addresses.ts";
 import { DialError } from "./dial-errors.ts";
 import type { Address } from "./resolver.ts";
 import { type TargetTLS, tlsKey, tlsOptions } from "./tls.ts";
+
+/** Loaded with the first connection: a server that proxies nothing starts without it. */
+const undici = () => createRequire(import.meta.url)("undici") as typeof import("undici");
 
 export interface DialerOptions {
   readonly clock: Clock;
@@ -83,6 +87,7 @@ export function createDialer(options: DialerOptions): Dialer {
   }
 
   function open(address: Address, settings: ReturnType<typeof tlsOptions>): Pool {
+    const { buildConnector, Pool } = undici();
     const connect = buildConnector({
       ...settings,
       allowH2: false,

@@ -1,6 +1,5 @@
 /** Issues service-account tokens: signed JWTs, bound to an account and perhaps to a pod, a secret or a node (spec: apiserver 10.2). */
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
-import { SignJWT } from "jose";
 import type { Clock, Random } from "../../api/clock.ts";
 
 export interface BoundReference {
@@ -60,7 +59,9 @@ export function tokenIssuer(options: IssuerOptions): TokenIssuer {
   const present = ({ name, uid }: BoundReference) => (uid === "" ? { name } : { name, uid });
   return {
     issuer: options.issuer,
-    issue(grant) {
+    async issue(grant) {
+      // Loaded with the first token: not every start makes one.
+      const { SignJWT } = await import("jose");
       const now = Math.floor(options.clock.now() / 1000);
       const kubernetes = {
         namespace: grant.namespace,

@@ -1,6 +1,5 @@
 /** Checks service-account tokens: signature, issuer, audience, time, and that whatever the token is bound to still exists (spec: apiserver 10.2). */
 import { createPublicKey, type KeyObject, timingSafeEqual } from "node:crypto";
-import { compactVerify, decodeProtectedHeader } from "jose";
 import type { Clock } from "../../api/clock.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import type { Lister } from "../../client/lister.ts";
@@ -82,6 +81,8 @@ function parseClaims(bytes: Uint8Array): Claims | undefined {
 }
 
 async function verifiedClaims(token: string, keys: readonly Key[]): Promise<Claims> {
+  // Loaded with the first token: not every start sees one.
+  const { compactVerify, decodeProtectedHeader } = await import("jose");
   let kid: unknown;
   try {
     kid = decodeProtectedHeader(token).kid;

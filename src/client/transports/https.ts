@@ -1,6 +1,6 @@
 /** Requests over HTTPS: one pool of connections to one API server. */
 import { readFile } from "node:fs/promises";
-import { Pool } from "undici";
+import { createRequire } from "node:module";
 import type { ClientTransport } from "../transport.ts";
 
 export interface HTTPSOptions {
@@ -29,10 +29,13 @@ export interface HTTPSOptions {
 
 const TOKEN_AGE = 60_000;
 
+/** Loaded with the first transport: a client of a server in the same process needs none. */
+const undici = () => createRequire(import.meta.url)("undici") as typeof import("undici");
+
 export function httpsTransport(options: HTTPSOptions): ClientTransport {
   const url = new URL(options.server);
   const prefix = url.pathname.replace(/\/+$/, "");
-  const pool = new Pool(url.origin, {
+  const pool = new (undici().Pool)(url.origin, {
     allowH2: options.http2 ?? false,
     connections: options.connections ?? null,
     pipelining: options.http2 ? 100 : 1,
