@@ -93,6 +93,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       const name = `${version}.${group}`;
       if (error instanceof DialError && error.reason === "TLSNoSAN") metrics.missingSAN();
       metrics.proxyFailed(name, error instanceof DialError ? error.reason : "Other");
+      availability.doubt(name);
       onError(error, name);
     },
   });

@@ -36,13 +36,16 @@ export interface AvailabilityOptions {
 export interface AvailabilityController {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Checks it as soon as possible. */
-  enqueue(name: string): void;
+  /** A request to it failed: checks it soon, and does not wait for the next round. */
+  doubt(name: string): void;
 }
 
 /** The health check's period, milliseconds. */
 const RESYNC = 30_000;
-const MAX_BACKOFF = 30_000;
+/** Upstream waits up to 30 s; nobody should wait that long for a server that is back. */
+const MAX_BACKOFF = 5_000;
+/** Between a request that failed and the check it causes: many failures are one check. */
+const DOUBT_DELAY = 250;
 /** Checks at the same time: one that hangs takes 5 s, and there may be many. */
 const WORKERS = 128;
 
@@ -142,7 +145,7 @@ export function availabilityController(options: AvailabilityOptions): Availabili
   }
 
   return {
-    enqueue: (name) => queue.add(name),
+    doubt: (name) => queue.addAfter(name, DOUBT_DELAY),
     async start() {
       await Promise.all([apiServices.ready(), services.ready(), slices.ready()]);
       if (abort.signal.aborted) return;
