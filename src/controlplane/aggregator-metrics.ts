@@ -1,7 +1,8 @@
 /** The aggregator's counts under upstream's metric names (spec: aggregation 2.6). */
-import { Counter, Gauge } from "prom-client";
+
 import type { AggregatorMetrics } from "../aggregator/metrics.ts";
 import type { Metrics } from "../server/metrics.ts";
+import { Counter, Gauge } from "../server/prometheus.ts";
 
 export function aggregatorMetrics({ registry }: Metrics): AggregatorMetrics {
   const registers = [registry];

@@ -33,9 +33,8 @@ const VERSION_SLOT = '"resourceVersion":"';
 const LENGTH = { uid: UID.length, time: TIME.length, resourceVersion: 0 } as const;
 const QUOTE = 0x22;
 
-/** The object as a create through the API would store it. Throws for one that has no name: what is given here is our own. */
-export function seedOf(definition: ResourceDefinition, given: KubeObject): Seed {
-  const object = structuredClone(given);
+/** The object as a create through the API would store it; takes ownership of it. Throws for one that has no name: what is given here is our own. */
+export function seedOf(definition: ResourceDefinition, object: KubeObject): Seed {
   const { name, namespace = "" } = object.metadata;
   if (!name) throw new Error(`a ${definition.kind} without a name cannot be in every cluster`);
   const { strategy, codec, storagePrefix, namespaced } = definition;

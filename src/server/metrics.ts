@@ -1,9 +1,9 @@
 /** `/metrics`: counts kept in plain records while requests run, turned into text only when somebody scrapes (spec: apiserver 7.7). */
-import { Gauge, Registry } from "prom-client";
 import type { Clock } from "../api/clock.ts";
 import type { Exchange, Filter } from "./exchange.ts";
 import { callThen } from "./filters/chain.ts";
 import { requireRead } from "./paths.ts";
+import { Gauge, Registry } from "./prometheus.ts";
 import type { RequestInfo } from "./request-info.ts";
 import { ServedExchange } from "./transports/served-exchange.ts";
 
