@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type JSONObject, type KubeObject, parseAPIVersion } from "../api/meta.ts";
+import { type JSONObject, type JSONValue, type KubeObject, parseAPIVersion } from "../api/meta.ts";
 import { codecFor } from "./tables.ts";
 
 interface Case {
@@ -89,4 +89,22 @@ test("arbitrary patches end in a result without directives or in a StatusError",
     }),
     { numRuns: 500 },
   );
+});
+
+test("depth and mixed elements cost no stack and no panic", () => {
+  const codec = codecOf("v1/ConfigMap");
+  const deep = (levels: number, leaf: JSONValue) => {
+    let value = leaf;
+    for (let level = 0; level < levels; level++) value = { a: value };
+    return value as JSONObject;
+  };
+  const original = { metadata: { finalizers: ["x"] }, data: { a: "b" } } as unknown as KubeObject;
+  expect(codec.strategicMerge!(original, { zzz: deep(9_990, { $patch: "delete" }) })).toHaveProperty("zzz.a.a");
+  expect(() => codec.strategicMerge!(original, { $setElementOrder: deep(9_990, 1) })).toThrow(
+    "expected a []interface {}",
+  );
+  const held = { zzz: deep(5_000, 1) } as unknown as KubeObject;
+  expect(() => codec.strategicMerge!(held, { zzz: deep(5_000, 1) })).toThrow(/unable to find api field|max depth/);
+  const objects = { metadata: { "$setElementOrder/finalizers": [{}], finalizers: [{}] } };
+  expect(() => codec.strategicMerge!(original, objects)).toThrow("list element types are not identical");
 });

@@ -1,5 +1,6 @@
 /** Strategic merge patch: lists merge by the keys of the table, directives steer and never stay in the result (spec: apiserver 5.4). */
-import { cloneJSON, isObject, newObject, sortKeys } from "../json/index.ts";
+import { printGo } from "../go-print.ts";
+import { cloneJSON, isObject, newObject } from "../json/index.ts";
 import type { JSONObject, JSONValue } from "../meta.ts";
 import { badRequest, StatusError } from "../status.ts";
 import type { Struct, Type } from "./table.ts";
@@ -59,10 +60,14 @@ function metaOf(struct: Struct | undefined, key: string, list: boolean): FieldMe
   };
 }
 
-function mergeMap(original: JSONObject, patch: JSONObject, struct: Struct | undefined): JSONObject {
+/** Deeper than any structure of ours; below it both sides are free-form JSON, and the stack is not theirs to spend. */
+const MAX_DEPTH = 1_000;
+
+function mergeMap(original: JSONObject, patch: JSONObject, struct: Struct | undefined, depth = 0): JSONObject {
+  if (depth > MAX_DEPTH) throw badRequest("strategic merge patch: exceeded max depth");
   if (Object.hasOwn(patch, PATCH)) return applyDirective(patch);
   retainKeys(original, patch);
-  orderElements(original, patch, struct);
+  orderElements(original, patch, struct, depth);
   for (const name of Object.keys(patch)) {
     const deletion = name.startsWith(DELETE_FROM);
     const key = deletion ? suffixOf(name, DELETE_FROM, BAD_PRIMITIVE_LIST) : name;
@@ -80,11 +85,14 @@ function mergeMap(original: JSONObject, patch: JSONObject, struct: Struct | unde
     if (Array.isArray(value)) {
       const meta = metaOf(struct, key, true);
       const list = held as JSONValue[];
-      original[key] = deletion || meta.strategy === "merge" ? mergeList(list, value, meta, deletion) : stripped(value);
+      original[key] =
+        deletion || meta.strategy === "merge" ? mergeList(list, value, meta, deletion, depth) : stripped(value);
     } else {
       const meta = metaOf(struct, key, false);
       original[key] =
-        meta.strategy === "replace" ? stripped(value) : mergeMap(held as JSONObject, value as JSONObject, meta.struct);
+        meta.strategy === "replace"
+          ? stripped(value)
+          : mergeMap(held as JSONObject, value as JSONObject, meta.struct, depth + 1);
     }
   }
   return original;
@@ -122,16 +130,27 @@ function stripped<T extends JSONValue>(value: T): T {
   return (withoutDirectives(value) ?? (Array.isArray(value) ? [] : newObject())) as T;
 }
 
+/** Cleans in place, without recursion: what a patch brings may be as deep as a body. */
 function withoutDirectives(value: JSONValue): JSONValue | undefined {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) {
-    return value.map(withoutDirectives).filter((item): item is JSONValue => item !== undefined);
-  }
-  if (Object.hasOwn(value, PATCH)) return undefined;
-  for (const key of Object.keys(value)) {
-    const clean = isDirective(key) ? undefined : withoutDirectives(value[key]!);
-    if (clean === undefined) delete value[key];
-    else value[key] = clean;
+  const gone = (inner: JSONValue) => isObject(inner) && Object.hasOwn(inner, PATCH);
+  if (gone(value)) return undefined;
+  const work: (JSONValue[] | JSONObject)[] = [value];
+  for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    if (Array.isArray(next)) {
+      const kept = next.filter((item) => !gone(item));
+      if (kept.length < next.length) {
+        for (let index = 0; index < kept.length; index++) next[index] = kept[index]!;
+        next.length = kept.length;
+      }
+      for (const item of next) if (typeof item === "object" && item !== null) work.push(item);
+      continue;
+    }
+    for (const key of Object.keys(next)) {
+      const inner = next[key]!;
+      if (isDirective(key) || gone(inner)) delete next[key];
+      else if (typeof inner === "object" && inner !== null) work.push(inner);
+    }
   }
   return value;
 }
@@ -142,14 +161,17 @@ function isDirective(key: string): boolean {
 
 /** A null in a patch says "delete": where there is nothing to delete it disappears. Inside lists only maps are cleaned. */
 function withoutNulls(value: JSONValue): JSONValue {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) {
-    for (const item of value) withoutNulls(item);
-    return value;
-  }
-  for (const key of Object.keys(value)) {
-    if (value[key] === null) delete value[key];
-    else withoutNulls(value[key]!);
+  const work: JSONValue[] = [value];
+  for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    if (typeof next !== "object" || next === null) continue;
+    if (Array.isArray(next)) {
+      for (const item of next) work.push(item);
+      continue;
+    }
+    for (const key of Object.keys(next)) {
+      if (next[key] === null) delete next[key];
+      else work.push(next[key]!);
+    }
   }
   return value;
 }
@@ -168,7 +190,7 @@ function retainKeys(original: JSONObject, patch: JSONObject): void {
 }
 
 /** Applies every `$setElementOrder/<list>` together with the patch for that list, and takes both out of the patch. */
-function orderElements(original: JSONObject, patch: JSONObject, struct: Struct | undefined): void {
+function orderElements(original: JSONObject, patch: JSONObject, struct: Struct | undefined, depth: number): void {
   for (const name of Object.keys(patch)) {
     if (!name.startsWith(ELEMENT_ORDER)) continue;
     const order = asList(patch[name]!);
@@ -182,7 +204,7 @@ function orderElements(original: JSONObject, patch: JSONObject, struct: Struct |
     let merged: JSONValue[];
     if (changes === undefined) merged = held!;
     else if (held === undefined) merged = stripped(changes);
-    else if (meta.strategy === "merge") merged = mergeList(held, changes, meta, false);
+    else if (meta.strategy === "merge") merged = mergeList(held, changes, meta, false, depth);
     else merged = stripped(changes);
     const kind = elementShape(held ?? [], changes ?? []);
     original[key] = arrange(merged, order, held ?? [], meta.mergeKey, kind);
@@ -211,7 +233,13 @@ function checkOrder(changes: JSONValue[], order: JSONValue[], mergeKey: string):
   }
 }
 
-function mergeList(original: JSONValue[], patch: JSONValue[], meta: FieldMeta, deletion: boolean): JSONValue[] {
+function mergeList(
+  original: JSONValue[],
+  patch: JSONValue[],
+  meta: FieldMeta,
+  deletion: boolean,
+  depth: number,
+): JSONValue[] {
   if (original.length === 0 && patch.length === 0) return original;
   const shape = elementShape(original, patch);
   if (shape !== "map") {
@@ -236,7 +264,7 @@ function mergeList(original: JSONValue[], patch: JSONValue[], meta: FieldMeta, d
     if (at === undefined) {
       const added = stripped(withoutNulls(change) as JSONObject);
       places.set(id, merged.push(added) - 1);
-    } else merged[at] = mergeMap(merged[at]!, change, meta.struct);
+    } else merged[at] = mergeMap(merged[at]!, change, meta.struct, depth + 1);
   }
   return arrange(merged, changes, base, mergeKey, shape);
 }
@@ -265,7 +293,7 @@ function applyElementDirectives(
 
 /** One key for Go's comparison of two merge keys or two scalars. */
 function identity(item: JSONValue, mergeKey: string): string {
-  if (mergeKey === "") return `${typeof item}:${item}`;
+  if (mergeKey === "") return `${typeof item}:${printGo(item)}`;
   if (!isObject(item)) throw unforeseen(`expected a map[string]interface {}, but received a ${goType(item)}`);
   const id = own(item, mergeKey);
   if (id === undefined) throw unforeseen(`map: ${printGo(item)} does not contain declared merge key: ${mergeKey}`);
@@ -367,14 +395,4 @@ function goType(value: JSONValue): string {
     default:
       return Number.isInteger(value) ? "int64" : "float64";
   }
-}
-
-/** As Go's %v prints decoded JSON. */
-function printGo(value: JSONValue): string {
-  if (value === null) return "<nil>";
-  if (Array.isArray(value)) return `[${value.map(printGo).join(" ")}]`;
-  if (typeof value !== "object") return `${value}`;
-  return `map[${sortKeys(Object.keys(value))
-    .map((key) => `${key}:${printGo(value[key]!)}`)
-    .join(" ")}]`;
 }

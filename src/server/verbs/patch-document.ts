@@ -1,7 +1,8 @@
 /** The body of a PATCH, by its media type, as a function from the current object to the wanted one (spec: apiserver 5.1, 5.3, 5.4). */
 import type { ObjectCodec } from "../../api/codec.ts";
 import { invalidValue } from "../../api/field-errors.ts";
-import { cloneJSON, isObject, JSONSyntaxError, parseJSON, stringifyJSON } from "../../api/json/index.ts";
+import { printGo } from "../../api/go-print.ts";
+import { cloneJSON, isObject, JSONSyntaxError, newObject, parseJSON, stringifyJSON } from "../../api/json/index.ts";
 import { apiVersionOf, type JSONValue, type KubeObject } from "../../api/meta.ts";
 import { applyJSONPatch, decodeJSONPatch } from "../../api/patch/json-patch.ts";
 import { applyMergePatch, decodeMergePatch } from "../../api/patch/merge-patch.ts";
@@ -38,15 +39,6 @@ interface PatchDocument {
   shown(patched: JSONValue): string;
 }
 
-/** How Go prints a map with `%+v`. */
-function printGo(value: JSONValue): string {
-  if (value === null) return "<nil>";
-  if (Array.isArray(value)) return `[${value.map(printGo).join(" ")}]`;
-  if (!isObject(value)) return String(value);
-  const keys = Object.keys(value).sort();
-  return `map[${keys.map((key) => `${key}:${printGo(value[key]!)}`).join(" ")}]`;
-}
-
 function parsed(body: Uint8Array) {
   try {
     return parseJSON(body);
@@ -66,7 +58,8 @@ function decodePatch(mediaType: PatchMediaType, body: Uint8Array, codec: ObjectC
     const { patch, problems } = decodeMergePatch(body);
     return { problems, apply: (original) => applyMergePatch(original, patch), shown: stringifyJSON };
   }
-  const { value, problems } = parsed(body);
+  const { value: given, problems } = parsed(body);
+  const value = given === null ? newObject() : given;
   if (!isObject(value))
     throw badRequest("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}");
   return {
