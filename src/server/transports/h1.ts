@@ -120,6 +120,34 @@ function gone(exchange: ServedExchange, response: H1Response): void {
   exchange.cancel("client-gone");
 }
 
+/** What no server may answer: an unknown version, no single Host, or a Host that is none. The code and the text of the refusal. */
+export function refusalOf(request: IncomingMessage): readonly [code: number, text: string] | undefined {
+  const { httpVersionMajor, httpVersionMinor, rawHeaders } = request;
+  if (httpVersionMajor !== 1 || httpVersionMinor > 1) {
+    return httpVersionMajor === 0
+      ? [400, "400 Bad Request"]
+      : [505, "505 HTTP Version Not Supported: unsupported protocol version"];
+  }
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]!.length !== 4 || rawHeaders[index]!.toLowerCase() !== "host") continue;
+    if (++hosts > 1) return [400, "400 Bad Request: too many Host headers"];
+    if (!HOST.test(rawHeaders[index + 1]!)) return [400, "400 Bad Request: malformed Host header"];
+  }
+  return undefined;
+}
+
+const HOST = /^[0-9A-Za-z!$%&'()*+,\-.:;=[\]_~]*$/;
+
+/** Answers without a request being handled, and closes. */
+export function refuse(request: IncomingMessage, [code, text]: readonly [code: number, text: string]): void {
+  const { socket } = request;
+  socket.end(
+    `HTTP/1.1 ${code} ${text.slice(4)}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n` +
+      `Content-Length: ${text.length}\r\n\r\n${text}`,
+  );
+}
+
 class H1Response extends TransportResponse {
   readonly #request: IncomingMessage;
   readonly #reply: ServerResponse;
@@ -173,24 +201,27 @@ class H1Response extends TransportResponse {
   }
 
   #head(status: number, lines: string[]): void {
-    const last = this.#context.draining() || this.#leavesBody();
-    if (last && !this.hasHeader("connection")) lines.push("Connection", "close");
+    if ((this.#context.draining() || this.#leavesBody()) && !this.hasHeader("connection"))
+      lines.push("Connection", "close");
     this.#reply.writeHead(status, lines);
   }
 
-  /** Whether more of the body is to come than will be read away: nobody may send another request behind it. */
+  /** Whether so much of the body is still to come that the connection cannot serve another request. */
   #leavesBody(): boolean {
     if (!this.#hasBody || this.#request.complete) return false;
-    const declared = contentLength(this.#request);
-    return declared === undefined || declared > SKIPPED_BODY_LIMIT;
+    return (contentLength(this.#request) ?? Number.POSITIVE_INFINITY) > SKIPPED_BODY_LIMIT;
   }
 
-  /** The answer came before the whole body did: the rest is read away, but only a little of it and not for long. */
+  /**
+   * The answer came before the whole body did. A small rest is read away. A large one is not: the client was told that the connection closes,
+   * our side is ended, and the client has the linger time to notice before a reset could take the response from it.
+   */
   #skipBody(): void {
     const request = this.#request;
     if (!this.#hasBody || request.complete) return;
     const { socket } = request;
-    const declared = contentLength(request);
+    const closes = this.#leavesBody();
+    if (closes) socket.destroySoon = () => void socket.end();
     let left = SKIPPED_BODY_LIMIT;
     const stop = () => {
       clearTimeout(timer);
@@ -202,12 +233,11 @@ class H1Response extends TransportResponse {
     };
     const count = (chunk: Uint8Array) => {
       left -= chunk.byteLength;
-      if (left < 0) cut();
+      if (left < 0) request.pause();
     };
     const timer = setTimeout(cut, LINGER);
-    request.on("data", count).once("end", stop).once("close", stop);
-    // What is certainly too much is not read at all; the client has the linger time to notice the response.
-    if (declared !== undefined && declared > SKIPPED_BODY_LIMIT) request.pause();
-    else request.resume();
+    request.on("data", count).once("close", stop);
+    if (!closes) request.once("end", stop);
+    request.resume();
   }
 }

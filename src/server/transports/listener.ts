@@ -15,7 +15,7 @@ import { badRequest } from "../../api/status.ts";
 import { answerFailure } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Logger } from "../logger.ts";
-import { h1Exchange, h1UpgradeExchange, wantsUpgrade } from "./h1.ts";
+import { h1Exchange, h1UpgradeExchange, refusalOf, refuse, wantsUpgrade } from "./h1.ts";
 import { h2Exchange } from "./h2.ts";
 import { peerOf } from "./peer.ts";
 import type { ServedExchange } from "./served-exchange.ts";
@@ -250,6 +250,11 @@ export class Listener {
   readonly #isDraining = () => this.#draining;
 
   #h1(request: IncomingMessage, reply: ServerResponse, expectsContinue: boolean): void {
+    const refusal = refusalOf(request);
+    if (refusal !== undefined) {
+      refuse(request, refusal);
+      return;
+    }
     const socket = request.socket as TLSSocket;
     this.#busy.add(socket);
     const closed = () => this.#busy.delete(socket);
@@ -257,6 +262,11 @@ export class Listener {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refusal = refusalOf(request);
+    if (refusal !== undefined) {
+      refuse(request, refusal);
+      return;
+    }
     this.#busy.add(socket as TLSSocket);
     this.#run(
       h1UpgradeExchange(
