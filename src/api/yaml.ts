@@ -1,4 +1,5 @@
 /** YAML in request bodies and answers, read as sigs.k8s.io/yaml reads it: YAML 1.1 scalars, exact int64, duplicate keys as problems (spec: apiserver 6.4). */
+import { isUtf8 } from "node:buffer";
 import {
   EVENT_ALIAS,
   EVENT_DOCUMENT,
@@ -31,6 +32,7 @@ const MAX_DEPTH = 1_000;
 
 /** Parses one document. Problems read `line 4: key "replicas" already set in map`; the last value wins. Throws YAMLSyntaxError. */
 export function parseYAML(input: Uint8Array | string): Parsed {
+  if (typeof input !== "string" && !isUtf8(input)) throw new YAMLSyntaxError("yaml: invalid leading UTF-8 octet");
   const text = typeof input === "string" ? input : decodeUTF8(input);
   let events: Event[];
   try {

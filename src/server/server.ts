@@ -101,6 +101,8 @@ export function createServer(options: ServerOptions): Server {
 
   const dispatch: Handler = (exchange) => {
     const { info } = exchange;
+    // Segments say the same with more slashes around them, and authorization read segments; upstream has nothing there.
+    if (info.path.startsWith("//") || (!info.isResourceRequest && info.path.endsWith("//"))) return missing(exchange);
     if (info.isResourceRequest) {
       const route = routes.current.at(info.group, info.version);
       if (route === undefined || (route.backends.length === 0 && !isRemote(route))) return missing(exchange);

@@ -61,7 +61,10 @@ function asOperations(value: JSONValue): Operation[] {
     }
     const text = (field: string) => {
       const member = item !== null && Object.hasOwn(item, field) ? item[field] : undefined;
-      return typeof member === "string" ? member : undefined;
+      if (member === undefined || member === null || typeof member === "string") return member ?? undefined;
+      throw badRequest(
+        `error decoding patch: json: cannot unmarshal ${kindOf(member)} into Go struct field jsonPatchOp.${field} of type string`,
+      );
     };
     return {
       op: text("op") ?? "unknown",

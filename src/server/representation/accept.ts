@@ -138,12 +138,17 @@ export function negotiateStatus(exchange: Exchange): { mediaType: BodyMediaType;
   }
 }
 
+/** The parameters of a media type; what is malformed makes the whole header so. */
+const PARAMETERS =
+  /^(?:\s*;\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+|"(?:[^"\\]|\\.)*"))*\s*;?\s*$/;
+
 /** The media type of the request's body; absent means JSON. Throws 415. */
 export function bodyMediaType(exchange: Exchange, accepted: readonly BodyMediaType[] = ALL_MEDIA_TYPES): BodyMediaType {
   const header = exchange.header("content-type");
   if (header === undefined || header === "") return JSON_TYPE;
-  const bare = (header.split(";", 1)[0] ?? "").trim().toLowerCase();
+  const cut = header.indexOf(";");
+  const bare = (cut < 0 ? header : header.slice(0, cut)).trim().toLowerCase();
   const found = accepted.find((mediaType) => mediaType === bare);
-  if (found === undefined) throw unsupportedMediaType(accepted);
+  if (found === undefined || (cut >= 0 && !PARAMETERS.test(header.slice(cut)))) throw unsupportedMediaType(accepted);
   return found;
 }

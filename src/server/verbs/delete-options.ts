@@ -54,6 +54,7 @@ const isInteger = (value: unknown): value is number => Number.isSafeInteger(valu
 const isStrings = (value: unknown): value is string[] => Array.isArray(value) && value.every(isString);
 
 function fromValue(value: JSONValue): DeleteOptions {
+  if (value === null) return fromValue({});
   if (!isObject(value)) throw badRequest("json: cannot unmarshal into Go value of type v1.DeleteOptions");
   const kind = typed(value["kind"], "kind", "string", isString) ?? "DeleteOptions";
   if (kind !== "DeleteOptions") throw badRequest("decoded object cannot be converted to DeleteOptions");

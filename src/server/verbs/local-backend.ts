@@ -1,6 +1,7 @@
 /** A backend that answers from this process: each resource of one group-version, bound to the store or to functions, and the verbs in front of them. */
 import type { Clock, Random } from "../../api/clock.ts";
-import { methodNotAllowed, resourceNotFound, StatusError } from "../../api/status.ts";
+import { goQuote } from "../../api/go-quote.ts";
+import { badRequest, methodNotAllowed, resourceNotFound, StatusError } from "../../api/status.ts";
 import type { State } from "../../store/state.ts";
 import type { Admission } from "../admission.ts";
 import type { Authorizer } from "../authorization.ts";
@@ -88,6 +89,9 @@ async function dispatch(backing: Backing, endpoints: ReadonlyMap<string, Endpoin
   };
   // A namespaced path to a cluster-scoped resource is no path at all.
   if (!definition.namespaced && info.namespace !== "" && definition.plural !== "namespaces") throw resourceNotFound();
+  if (info.verb === "proxy") throw resourceNotFound();
+  if (info.name.includes("%")) throw badRequest(`Name parameter invalid: ${goQuote(info.name)}: may not contain '%'`);
+  if (exchange.method === "HEAD") throw methodNotAllowed();
   if (info.subresource !== "") return subresource(call, info.verb);
   const answer = VERBS.get(info.verb);
   if (answer === undefined || !endpoint.allows(info.verb as Verb)) throw methodNotAllowed();
