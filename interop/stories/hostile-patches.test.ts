@@ -24,15 +24,17 @@ const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}
 const stored = async () => (await target.call("GET", `${configMaps}/base`)).text;
 
 describe.each([JSON_PATCH, MERGE, STRATEGIC])("%s", (contentType) => {
-  it.each(["", "{", "1", '"x"', "[1]", "[".repeat(100_000), nested(100_000), nested(10_001), "\xff"])(
-    "%.20s is no patch",
-    async (body) => {
-      const before = await stored();
-      const answer = await patch(contentType, body);
-      expect([answer.status, answer.json.reason]).toEqual([400, "BadRequest"]);
-      expect(await stored()).toBe(before);
-    },
-  );
+  it.each(
+    ["", "{", "1", '"x"', "[1]", "[".repeat(100_000), nested(100_000), nested(10_001), "\xff"].map((body) => [
+      body.slice(0, 20),
+      body,
+    ]),
+  )("%j is no patch", async (_, body) => {
+    const before = await stored();
+    const answer = await patch(contentType, body);
+    expect([answer.status, answer.json.reason]).toEqual([400, "BadRequest"]);
+    expect(await stored()).toBe(before);
+  });
 
   it("of three megabytes and a byte is too large", async () => {
     const answer = await patch(contentType, `"${"x".repeat(3 * 1024 * 1024 - 1)}"`);
