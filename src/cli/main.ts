@@ -2,6 +2,7 @@
 /** The `tenon` command. Each part is loaded only when it is asked for. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { TENON_VERSION } from "../controlplane/version.ts";
+import { METRICS_SERVER_FLAGS } from "../metrics-server/flags.ts";
 
 const LOG_LEVELS = ["error", "warn", "info", "debug"];
 
@@ -68,6 +69,28 @@ program
   .option("--root-ca-file <file>", "published in every namespace; default <data-dir>/pki/ca.crt")
   .addOption(logLevel())
   .action(async (options) => (await import("./controllers.ts")).runControllersProcess(options));
+
+program
+  .command("kubelet")
+  .description("this machine as a node: its readings, and the parts of a data folder as pods")
+  .addOption(dataDir())
+  .option("--kubeconfig <file>", "default <data-dir>/kubelet.kubeconfig")
+  .addOption(new Option("--port <port>", "to serve on").argParser(port).default(10_250))
+  .option("--bind-address <address>", "to serve on, and the node's address", "127.0.0.1")
+  .option("--hostname-override <name>", "the node's name; default: the machine's")
+  .addOption(logLevel())
+  .action(async (options) => (await import("./kubelet.ts")).runKubelet(options));
+
+const metricsServer = program
+  .command("metrics-server")
+  .description("the Metrics API from memory, behind this or any other Kubernetes API server")
+  .option("--data-dir <folder>", "be a part of this data folder, registered with its API server")
+  .option("--quick-start", "scrape again every 2 s until there is something to serve", false)
+  .addOption(logLevel());
+for (const { flags, description, default: fallback } of METRICS_SERVER_FLAGS) {
+  metricsServer.option(flags, fallback === undefined ? description : `${description} (default: ${fallback})`);
+}
+metricsServer.action(async (options) => (await import("./metrics-server.ts")).runMetricsServerCommand(options));
 
 program.parseAsync().catch((error: unknown) => {
   console.error(`tenon: ${error instanceof Error ? error.message : error}`);

@@ -20,6 +20,8 @@ const MAIN = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./main.ts"
 /** A part that does not end by itself this long after it was asked to is killed. */
 const PATIENCE_MILLISECONDS = 15_000;
 const RESTART_DELAY_MILLISECONDS = 1000;
+const METRICS_PAUSE_MILLISECONDS = 100;
+const METRICS_ROUNDS = 200;
 
 interface Running {
   readonly process: ChildProcess;
@@ -104,6 +106,7 @@ export async function up(options: UpOptions): Promise<void> {
   try {
     const { url } = await start("apiserver").ready;
     await Promise.all(PARTS.filter((part) => part !== "apiserver").map((part) => start(part).ready));
+    await metricsServed(dir);
     announceAll(url ?? "", dir, running);
   } catch (error) {
     if (stopping) return;
@@ -111,6 +114,21 @@ export async function up(options: UpOptions): Promise<void> {
     await stopAll();
     process.exit(1);
   }
+}
+
+/** Until the first readings are there and the joint holds; a control plane without metrics is still one, so not for ever. */
+async function metricsServed(dir: DataDir): Promise<void> {
+  const { asAdministrator } = await import("./part-client.ts");
+  await asAdministrator(dir, async (client) => {
+    for (let round = 0; round < METRICS_ROUNDS; round++) {
+      const answer = await client
+        .call({ method: "GET", path: "/apis/metrics.k8s.io/v1beta1/nodes" })
+        .catch(() => undefined);
+      if (answer !== undefined) return;
+      await client.clock.sleep(METRICS_PAUSE_MILLISECONDS);
+    }
+    console.error(pc.yellow("no metrics yet; kubectl get apiservices says why"));
+  });
 }
 
 function announceAll(url: string, dir: DataDir, running: ReadonlyMap<Part, Running>): void {
