@@ -1,5 +1,4 @@
 /** Answering with one object or with a list, in the representation that was negotiated (spec: apiserver 6). */
-import { quoteJSON } from "../../api/json/index.ts";
 import type { Status } from "../../api/status.ts";
 import type { Exchange } from "../exchange.ts";
 import {
@@ -18,7 +17,7 @@ import type { Item } from "./item.ts";
 import { partialMetadata } from "./partial.ts";
 import { encodeListMeta, envelope, fieldHeader, type ListHead, unwrap } from "./protobuf.ts";
 import { encodeStatus } from "./status.ts";
-import { includeObjectOf, TABLE_CLOSE, tableOpening, tableRow } from "./table.ts";
+import { includeObjectOf, listMetaMembers, TABLE_CLOSE, tableOpening, tableRow } from "./table.ts";
 import { notAList, notAnObject } from "./transform-errors.ts";
 import { yamlFromJSON } from "./yaml.ts";
 
@@ -94,10 +93,7 @@ export async function sendItem(
 export type Batches = AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>;
 
 function listMetaJSON(head: ListHead): string {
-  let text = `{"resourceVersion":${quoteJSON(head.resourceVersion)}`;
-  if (head.continue) text += `,"continue":${quoteJSON(head.continue)}`;
-  if (head.remainingItemCount !== undefined) text += `,"remainingItemCount":${head.remainingItemCount}`;
-  return `${text}}`;
+  return `{${listMetaMembers(head)}}`;
 }
 
 type Push = (part: Uint8Array) => void;

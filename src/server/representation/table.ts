@@ -33,12 +33,18 @@ export function includeObjectOf(exchange: Exchange): IncludeObject {
   throw badRequest(`Unable to convert to Table as requested: includeObject: Invalid value: ${goQuote(asked)}: ${why}`);
 }
 
+/** The members of a ListMeta. What functions answer may have no resourceVersion; as in Go an empty one is left out. */
+export function listMetaMembers(head: ListHead): string {
+  const members: string[] = [];
+  if (head.resourceVersion !== "") members.push(`"resourceVersion":${quoteJSON(head.resourceVersion)}`);
+  if (head.continue) members.push(`"continue":${quoteJSON(head.continue)}`);
+  if (head.remainingItemCount !== undefined) members.push(`"remainingItemCount":${head.remainingItemCount}`);
+  return members.join(",");
+}
+
 /** What comes before the rows; without column definitions in all but the first event of a watch. */
 export function tableOpening(endpoint: Endpoint, version: "v1" | "v1beta1", head: ListHead, columns = true): string {
   const table = endpoint.definition.table ?? DEFAULT_COLUMNS;
-  let metadata = `"resourceVersion":${quoteJSON(head.resourceVersion)}`;
-  if (head.continue) metadata += `,"continue":${quoteJSON(head.continue)}`;
-  if (head.remainingItemCount !== undefined) metadata += `,"remainingItemCount":${head.remainingItemCount}`;
   const definitions = table.columns
     .map(
       ({ name, type, format = "", description = "", priority = 0 }) =>
@@ -46,7 +52,7 @@ export function tableOpening(endpoint: Endpoint, version: "v1" | "v1beta1", head
     )
     .join(",");
   const shown = columns ? `[${definitions}]` : "null";
-  return `{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":{${metadata}},"columnDefinitions":${shown},"rows":[`;
+  return `{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":{${listMetaMembers(head)}},"columnDefinitions":${shown},"rows":[`;
 }
 
 export const TABLE_CLOSE = "]}";
