@@ -5,7 +5,7 @@ import { tables as metricsTables } from "../api/generated/metrics.ts";
 import { tables as metaTables } from "../api/generated/tables.ts";
 import { encodeUTF8 } from "../api/json/index.ts";
 import type { JSONObject, KubeObject, ObjectMeta } from "../api/meta.ts";
-import { parseQuantity, Quantity, ZERO } from "../api/quantity.ts";
+import { parseQuantity, Quantity, quantityOf, ZERO } from "../api/quantity.ts";
 import type { LabelSelector } from "../api/selectors.ts";
 import { notFound } from "../api/status.ts";
 import { formatDurationNanos, formatTime } from "../api/time.ts";
@@ -176,12 +176,12 @@ function columns<T extends NodeMetrics | PodMetrics>(usage: (object: T) => Resou
 }
 
 function sumOf(usages: readonly ResourceUsage[]): ResourceUsage {
-  const sum = (texts: string[]) =>
-    texts
-      .map(parseQuantity)
-      .reduce((total, one) => total.add(one), ZERO)
-      .toString();
-  return { cpu: sum(usages.map(({ cpu }) => cpu)), memory: sum(usages.map(({ memory }) => memory)) };
+  const sum = (texts: string[]) => texts.map(parseQuantity).reduce((total, one) => total.add(one), ZERO);
+  return {
+    cpu: sum(usages.map(({ cpu }) => cpu)).toString(),
+    // Text of less than a kibibyte does not tell that it counts in powers of two.
+    memory: quantityOf(sum(usages.map(({ memory }) => memory)).value(), "BinarySI").toString(),
+  };
 }
 
 function byNamespaceAndName(a: KubeObject, b: KubeObject): number {

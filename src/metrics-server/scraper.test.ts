@@ -56,6 +56,20 @@ describe("one tick over the fleet", () => {
     expect(requests.find((request) => request.startsWith("n0"))).toMatch(/line 1/);
   });
 
+  it("ends with its round, whoever has not answered by then", async () => {
+    const { clock, scraper, requests } = scraperWith((_, signal) => {
+      return new Promise((__, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    });
+    const round = new AbortController();
+    const scraped = scraper.scrape(names(2), round.signal);
+    await clock.advance(100);
+    round.abort(new Error("the round took too long"));
+    await clock.advance(0);
+    expect((await scraped).size).toBe(0);
+    expect(requests).toHaveLength(2);
+    expect(clock.waiting).toBe(0);
+  });
+
   it.each([
     [100, 800],
     [1000, 4000],
@@ -120,5 +134,18 @@ describe("where a node is scraped", () => {
     expect(() => kubeletTarget(node({ addresses: [{ type: "ExternalIP", address: "1.2.3.4" }] }), options)).toThrow(
       "node n has no address of the types InternalIP, Hostname; it has ExternalIP 1.2.3.4",
     );
+  });
+
+  it.each([
+    ["@elsewhere/", "https://10.0.0.1:10250/@elsewhere/"],
+    ["/a?b#c", "https://10.0.0.1:10250/a%3Fb%23c"],
+  ])("never asks another host or path than the annotation %j may name", (path, expected) => {
+    const annotated = node({ addresses }, { "metrics.k8s.io/resource-metrics-path": path });
+    expect(kubeletTarget(annotated, options)).toBe(expected);
+  });
+
+  it("refuses an address that is no host", () => {
+    const odd = node({ addresses: [{ type: "InternalIP", address: "10.0.0.1:1/x@elsewhere" }] });
+    expect(() => kubeletTarget(odd, options)).toThrow('the InternalIP "10.0.0.1:1/x@elsewhere", which is no host');
   });
 });

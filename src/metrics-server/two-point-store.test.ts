@@ -212,4 +212,8 @@ describe("rates between two readings", () => {
     store.store(batch({ a: [0, 110, 20] }));
     expect(store.pod("ns", "p")?.containers[0]?.cpuNanocores).toBe(1e9);
   });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, -1e300])("survives a start time of %d", (start) => {
+    expect(() => servedAfter(15, [start, 100, 1], [start, 115, 2])).not.toThrow();
+  });
 });

@@ -148,7 +148,7 @@ export async function pageOf(
   return { head, entries: page.entries };
 }
 
-const orderKey = (object: KubeObject) => `${object.metadata.namespace ?? ""}/${object.metadata.name ?? ""}`;
+const orderKey = ({ metadata: { namespace, name = "" } }: KubeObject) => (namespace ? `${namespace}/${name}` : name);
 
 /** Functions may answer unfiltered and unpaged: selectors and pages are applied here. */
 async function listVirtual(call: Call, options: ListOptions, selection: Selection) {
@@ -161,19 +161,18 @@ async function listVirtual(call: Call, options: ListOptions, selection: Selectio
   const given = Array.isArray(answer) ? undefined : answer.metadata.continue;
   if (given) return { head: { ...(answer as { metadata: ListHead }).metadata, resourceVersion }, batches: [items] };
   if (options.limit <= 0 && options.continue === "") return { head: { resourceVersion }, batches: [items] };
+  const start = options.continue === "" ? undefined : decodeContinue(options.continue).start;
   items = items
     .map((item) => ({ item, key: orderKey(item.object()) }))
     .sort((a, b) => compareUTF8(a.key, b.key))
-    .filter(
-      ({ key }) => options.continue === "" || compareUTF8(key.slice(1), decodeContinue(options.continue).start) >= 0,
-    )
+    .filter(({ key }) => start === undefined || compareUTF8(key, start) >= 0)
     .map(({ item }) => item);
   const total = items.length;
   if (options.limit <= 0 || total <= options.limit) return { head: { resourceVersion }, batches: [items] };
   items = items.slice(0, options.limit);
   const head: ListHead = {
     resourceVersion,
-    continue: encodeContinue(-1, orderKey(items.at(-1)!.object()).slice(1)),
+    continue: encodeContinue(-1, orderKey(items.at(-1)!.object())),
     ...(selection.empty && { remainingItemCount: total - items.length }),
   };
   return { head, batches: [items] };

@@ -20,13 +20,17 @@ export const EVERYTHING: Selection = { empty: true, name: undefined, namespace: 
 
 function supported(endpoint: Endpoint, field: string): boolean {
   if (field === "metadata.name") return true;
-  if (field === "metadata.namespace") return endpoint.definition.namespaced;
+  if (field === "metadata.namespace") return endpoint.definition.namespaced || hasOnlyCommonFields(endpoint);
   return endpoint.fieldNames.includes(field);
 }
 
-/** Built-in kinds without selectable fields of their own are refused in other words. */
+/** Built-in kinds without selectable fields of their own share two, namespaced or not, and refuse others in other words. */
+function hasOnlyCommonFields(endpoint: Endpoint): boolean {
+  return endpoint.encodeProtobuf !== undefined && endpoint.fieldNames.length === 0;
+}
+
 function refusal(endpoint: Endpoint, field: string): Error {
-  if (endpoint.encodeProtobuf === undefined || endpoint.fieldNames.length > 0) return unsupportedField(field);
+  if (!hasOnlyCommonFields(endpoint)) return unsupportedField(field);
   return badRequest(`${goQuote(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`);
 }
 
