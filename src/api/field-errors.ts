@@ -120,3 +120,8 @@ export function aggregateErrors(errors: readonly FieldError[]): string {
   const lines = [...new Set(errors.map((error) => `${error.field}: ${error.message}`))];
   return lines.length === 1 ? lines[0]! : `[${lines.join(", ")}]`;
 }
+
+/** Adds all of `items`; `push(...items)` would put each on the stack, and a body can hold a million. */
+export function append<T>(target: T[], items: Iterable<T>): void {
+  for (const item of items) target.push(item);
+}

@@ -1,10 +1,20 @@
 /** The rules of ObjectMeta on create and update (spec: apiserver 3.2). */
-import { at, type FieldError, forbiddenField, invalidValue, Printed, required, tooLong } from "./field-errors.ts";
+import {
+  append,
+  at,
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  Printed,
+  required,
+  tooLong,
+} from "./field-errors.ts";
 import { goQuote, isPrintable } from "./go-quote.ts";
 import { stringifyJSON } from "./json/encode.ts";
 import { encodeUTF8, sortKeys, utf8Length } from "./json/utf8.ts";
 import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from "./meta.ts";
 import { dns1123Label, labelValue, qualifiedName } from "./names.ts";
+import { MAX_CAUSES } from "./status.ts";
 
 /** Keys and values of all annotations together, in bytes. */
 export const MAX_ANNOTATIONS_BYTES = 256 * 1024;
@@ -39,13 +49,11 @@ export function validateObjectMeta(meta: ObjectMeta, rules: ObjectMetaRules, pat
   if ((meta.generation ?? 0) < 0) {
     errors.push(invalidValue(`${path}.generation`, meta.generation, "must be greater than or equal to 0"));
   }
-  errors.push(
-    ...validateLabels(meta.labels, `${path}.labels`),
-    ...validateAnnotations(meta.annotations, `${path}.annotations`),
-    ...validateOwnerReferences(meta.ownerReferences, `${path}.ownerReferences`),
-    ...validateFinalizers(meta.finalizers, `${path}.finalizers`),
-    ...validateManagedFields(meta.managedFields, `${path}.managedFields`),
-  );
+  append(errors, validateLabels(meta.labels, `${path}.labels`));
+  append(errors, validateAnnotations(meta.annotations, `${path}.annotations`));
+  append(errors, validateOwnerReferences(meta.ownerReferences, `${path}.ownerReferences`));
+  append(errors, validateFinalizers(meta.finalizers, `${path}.finalizers`));
+  append(errors, validateManagedFields(meta.managedFields, `${path}.managedFields`));
   return errors;
 }
 
@@ -78,18 +86,17 @@ export function validateObjectMetaUpdate(meta: ObjectMeta, old: ObjectMeta, path
       errors.push(invalidValue(`${path}.${field}`, new Printed(stringifyJSON(value)), "field is immutable"));
     }
   }
-  errors.push(
-    ...validateLabels(meta.labels, `${path}.labels`),
-    ...validateAnnotations(meta.annotations, `${path}.annotations`),
-    ...validateOwnerReferences(meta.ownerReferences, `${path}.ownerReferences`),
-    ...validateManagedFields(meta.managedFields, `${path}.managedFields`),
-  );
+  append(errors, validateLabels(meta.labels, `${path}.labels`));
+  append(errors, validateAnnotations(meta.annotations, `${path}.annotations`));
+  append(errors, validateOwnerReferences(meta.ownerReferences, `${path}.ownerReferences`));
+  append(errors, validateManagedFields(meta.managedFields, `${path}.managedFields`));
   return errors;
 }
 
 export function validateLabels(labels: Readonly<Record<string, string>> | undefined, path: string): FieldError[] {
   const errors: FieldError[] = [];
   for (const key of Object.keys(labels ?? {})) {
+    if (errors.length > MAX_CAUSES) break;
     for (const message of qualifiedName(key)) errors.push(invalidValue(path, key, message));
     const value = labels![key]!;
     for (const message of labelValue(value)) errors.push(invalidValue(path, value, message));
@@ -156,6 +163,7 @@ export function validateFinalizers(finalizers: readonly string[] | undefined, pa
   const errors: FieldError[] = [];
   const names = finalizers ?? [];
   for (const name of names) {
+    if (errors.length > MAX_CAUSES) break;
     for (const message of qualifiedName(name)) errors.push(invalidValue(path, name, message));
   }
   if (names.includes(FINALIZER_ORPHAN) && names.includes(FINALIZER_FOREGROUND)) {

@@ -156,15 +156,19 @@ export function expired(message: string, continueToken?: string): StatusError {
   );
 }
 
+/** One body can be wrong in a million places; telling of each would make the answer hundreds of times as large as the request. */
+export const MAX_CAUSES = 1_000;
+
 /** 422 with one cause for each field error; duplicates are removed (spec: apiserver 2.6). */
 export function invalid(gk: GroupKind, name: string, errors: readonly FieldError[]): StatusError {
-  const lines: string[] = [];
+  const seen = new Set<string>();
   const causes: StatusCause[] = [];
-  for (const error of errors) {
-    const line = `${error.field}: ${error.message}`;
+  for (const error of errors.length > MAX_CAUSES ? errors.slice(0, MAX_CAUSES) : errors) {
+    seen.add(`${error.field}: ${error.message}`);
     causes.push({ reason: error.reason, message: error.message, field: error.field });
-    if (!lines.includes(line)) lines.push(line);
   }
+  const lines = [...seen];
+  if (errors.length > MAX_CAUSES) lines.push("and more");
   const aggregate = lines.length === 1 ? lines[0] : `[${lines.join(", ")}]`;
   const details: StatusDetails = {};
   if (name !== "") details.name = name;

@@ -22,7 +22,8 @@ function decodeLossy(bytes: Uint8Array): string {
       at += width;
       continue;
     }
-    text += `${strict.decode(bytes.subarray(start, at))}\ufffd`;
+    if (at > start) text += strict.decode(bytes.subarray(start, at));
+    text += "\ufffd";
     start = ++at;
   }
   return text + strict.decode(bytes.subarray(start));

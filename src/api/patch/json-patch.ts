@@ -262,7 +262,7 @@ class Document {
     for (let next = work.pop(); next !== undefined; next = work.pop()) {
       if (typeof next !== "object" || next === null || !this.#owned.has(next)) continue;
       this.#owned.delete(next);
-      work.push(...(Array.isArray(next) ? next : Object.values(next)));
+      for (const inner of Array.isArray(next) ? next : Object.values(next)) work.push(inner);
     }
   }
 

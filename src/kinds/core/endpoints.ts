@@ -1,5 +1,5 @@
 /** Endpoints: the older list of addresses behind a Service. */
-import { invalidValue, notSupported, required } from "../../api/field-errors.ts";
+import { append, invalidValue, notSupported, required } from "../../api/field-errors.ts";
 import { dns1123Label, dns1123Subdomain, portNumber, qualifiedName } from "../../api/names.ts";
 import type { FieldError } from "../../api/status.ts";
 import { NONE } from "../../api/table.ts";
@@ -73,8 +73,16 @@ function endpointsCell(object: Endpoints): string {
   for (const subset of object.subsets ?? []) {
     const addresses = subset.addresses ?? [];
     const ports = subset.ports ?? [];
-    if (ports.length === 0) shown.push(...addresses.map((address) => address.ip));
-    for (const port of ports) shown.push(...addresses.map((address) => joinHostPort(address.ip, port.port)));
+    if (ports.length === 0)
+      append(
+        shown,
+        addresses.map((address) => address.ip),
+      );
+    for (const port of ports)
+      append(
+        shown,
+        addresses.map((address) => joinHostPort(address.ip, port.port)),
+      );
   }
   // Subsets without a ready address print as nothing, not as <none>.
   if (shown.length === 0) return (object.subsets ?? []).length === 0 ? NONE : "";

@@ -1,5 +1,13 @@
 /** Node: a machine that runs pods, as its kubelet reports it. */
-import { duplicate, forbiddenField, invalidValue, notSupported, Printed, required } from "../../api/field-errors.ts";
+import {
+  append,
+  duplicate,
+  forbiddenField,
+  invalidValue,
+  notSupported,
+  Printed,
+  required,
+} from "../../api/field-errors.ts";
 import { stringifyJSON } from "../../api/json/encode.ts";
 import { dns1123Subdomain, labelValue, qualifiedName } from "../../api/names.ts";
 import type { FieldError } from "../../api/status.ts";
@@ -65,7 +73,7 @@ function validateChange(object: Node, old: Node): FieldError[] {
   if (oldProvider !== "" && oldProvider !== (object.spec?.providerID ?? "")) {
     errors.push(forbiddenField("spec.providerID", 'node updates may not change providerID except from "" to valid'));
   }
-  errors.push(...taintErrors(object.spec?.taints ?? []));
+  append(errors, taintErrors(object.spec?.taints ?? []));
   return errors;
 }
 

@@ -1,5 +1,6 @@
 /** The rules of a pod's spec: what controllers, kubectl and people get wrong, in upstream's words and order. Volume sources, affinity and security contexts are taken as they are. */
 import {
+  append,
   duplicate,
   forbiddenField,
   invalidValue,
@@ -58,10 +59,10 @@ function volumeErrors(volumes: readonly Volume[], path: string, names: Set<strin
     }
     const name = volume.name ?? "";
     if (name === "") own.push(required(`${base}.name`));
-    else own.push(...worded(`${base}.name`, name, dns1123Label(name)));
+    else append(own, worded(`${base}.name`, name, dns1123Label(name)));
     if (names.has(name)) own.push(duplicate(`${base}.name`, name));
     if (own.length === 0) names.add(name);
-    errors.push(...own);
+    append(errors, own);
   });
   return errors;
 }
@@ -73,7 +74,7 @@ function portErrors(ports: readonly ContainerPort[], path: string): FieldError[]
     const base = `${path}[${index}]`;
     if (port.name) {
       const messages = portName(port.name);
-      if (messages.length > 0) errors.push(...worded(`${base}.name`, port.name, messages));
+      if (messages.length > 0) append(errors, worded(`${base}.name`, port.name, messages));
       else if (names.has(port.name)) errors.push(duplicate(`${base}.name`, port.name));
       else names.add(port.name);
     }
@@ -88,7 +89,7 @@ function portErrors(ports: readonly ContainerPort[], path: string): FieldError[]
         errors.push(invalidValue(`${base}.hostPort`, port.hostPort, message));
       }
     }
-    errors.push(...oneOf(`${base}.protocol`, port.protocol, PROTOCOLS));
+    append(errors, oneOf(`${base}.protocol`, port.protocol, PROTOCOLS));
   });
   return errors;
 }
@@ -191,7 +192,7 @@ function probeErrors(probe: Probe | undefined, path: string, once: boolean): Fie
     "successThreshold",
     "failureThreshold",
   ] as const;
-  for (const name of numbers) errors.push(...notNegative(`${path}.${name}`, probe[name]));
+  for (const name of numbers) append(errors, notNegative(`${path}.${name}`, probe[name]));
   const grace = probe.terminationGracePeriodSeconds;
   if (grace !== undefined && grace <= 0) {
     errors.push(invalidValue(`${path}.terminationGracePeriodSeconds`, grace, "must be greater than 0"));
@@ -244,18 +245,18 @@ function containerErrors(spec: PodSpec, volumes: ReadonlySet<string>, path: stri
   const names = new Set<string>();
   containers.forEach((container, index) => {
     const base = `${path}.containers[${index}]`;
-    errors.push(...commonErrors(container, volumes, base));
+    append(errors, commonErrors(container, volumes, base));
     if (names.has(container.name)) errors.push(duplicate(`${base}.name`, container.name));
     names.add(container.name);
-    errors.push(...probesOf(container, base));
+    append(errors, probesOf(container, base));
   });
-  errors.push(...hostPortErrors(containers, `${path}.containers`));
+  append(errors, hostPortErrors(containers, `${path}.containers`));
   (spec.initContainers ?? []).forEach((container, index) => {
     const base = `${path}.initContainers[${index}]`;
-    errors.push(...commonErrors(container, volumes, base));
+    append(errors, commonErrors(container, volumes, base));
     if (names.has(container.name)) errors.push(duplicate(`${base}.name`, container.name));
     else if (container.name) names.add(container.name);
-    if (container.restartPolicy === "Always") errors.push(...probesOf(container, base));
+    if (container.restartPolicy === "Always") append(errors, probesOf(container, base));
     else {
       for (const field of ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] as const) {
         if (container[field] === undefined) continue;
@@ -272,7 +273,7 @@ export function tolerationErrors(tolerations: readonly Toleration[], path: strin
   tolerations.forEach((toleration, index) => {
     const base = `${path}[${index}]`;
     const { key = "", operator = "", value = "", effect = "", tolerationSeconds } = toleration;
-    if (key !== "") errors.push(...worded(`${base}.key`, key, qualifiedName(key)));
+    if (key !== "") append(errors, worded(`${base}.key`, key, qualifiedName(key)));
     if (key === "" && operator !== "Exists") {
       const detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"';
       errors.push(invalidValue(`${base}.operator`, operator, detail));
@@ -285,7 +286,7 @@ export function tolerationErrors(tolerations: readonly Toleration[], path: strin
     } else if (operator !== "" && operator !== "Equal" && operator !== "Exists") {
       errors.push(notSupported(`${base}.operator`, operator, ["Equal", "Exists"]));
     }
-    if (effect !== "") errors.push(...oneOf(`${base}.effect`, effect, ["NoSchedule", "PreferNoSchedule", "NoExecute"]));
+    if (effect !== "") append(errors, oneOf(`${base}.effect`, effect, ["NoSchedule", "PreferNoSchedule", "NoExecute"]));
   });
   return errors;
 }
@@ -302,7 +303,7 @@ export function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
   );
   for (const field of ["serviceAccountName", "nodeName", "priorityClassName"] as const) {
     const value = spec[field];
-    if (value) errors.push(...worded(`${path}.${field}`, value, dns1123Subdomain(value)));
+    if (value) append(errors, worded(`${path}.${field}`, value, dns1123Subdomain(value)));
   }
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined && (deadline < 1 || deadline > MAX_INT32)) {
@@ -310,9 +311,9 @@ export function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
   }
   for (const field of ["hostname", "subdomain"] as const) {
     const value = spec[field];
-    if (value) errors.push(...worded(`${path}.${field}`, value, dns1123Label(value)));
+    if (value) append(errors, worded(`${path}.${field}`, value, dns1123Label(value)));
   }
-  errors.push(...tolerationErrors(spec.tolerations ?? [], `${path}.tolerations`));
+  append(errors, tolerationErrors(spec.tolerations ?? [], `${path}.tolerations`));
   return errors;
 }
 
