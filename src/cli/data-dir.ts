@@ -63,7 +63,7 @@ export async function writeKubeconfigs(dir: DataDir, pki: PKI, server: string): 
     Exclude<Part, "apiserver">,
     (typeof IDENTITIES)["kubelet"],
   ][]) {
-    write(dir.kubeconfigOf(part), part, await pki.client(part, subject));
+    write(dir.kubeconfigOf(part), part, await pki.client(`${part}-client`, subject));
   }
 }
 

@@ -35,7 +35,7 @@ export async function runKubelet(options: KubeletOptions): Promise<void> {
   if (options.kubeconfig === undefined) await asAdministrator(dir, ensureNodeRBAC);
   const client = await clientOf(options.kubeconfig ?? dir.kubeconfigOf("kubelet"), "tenon-kubelet");
   const pki = await openPKI(dir.pki, machine);
-  const serving = await pki.server("kubelet-server", { dnsNames: [nodeName], ipAddresses: [options.bindAddress] });
+  const serving = await pki.server("kubelet", { dnsNames: [nodeName], ipAddresses: [options.bindAddress] });
   const kubelet = await startKubelet({
     ...machine,
     client,

@@ -13,6 +13,11 @@ export function announce(part: string, message: Omit<ReadyMessage, "ready">): vo
   else console.log(message.url === undefined ? `ready  ${part}` : `ready  ${part}  ${message.url}`);
 }
 
+/** Keeps the process going while it only waits: the timers of a Clock do not. */
+export function stayAlive(): void {
+  setInterval(() => {}, 2 ** 30);
+}
+
 /** Wrappers like npm and timeout pass on a signal the terminal has already sent: two within this time are one. */
 const ONE_SIGNAL_MILLISECONDS = 1000;
 

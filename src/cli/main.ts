@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { TENON_VERSION } from "../controlplane/version.ts";
 import { METRICS_SERVER_FLAGS } from "../metrics-server/flags.ts";
+import { stayAlive } from "./lifetime.ts";
 
 const LOG_LEVELS = ["error", "warn", "info", "debug"];
 
@@ -22,15 +23,16 @@ function seconds(text: string): number {
 
 const dataDir = () =>
   new Option("--data-dir <folder>", "kubeconfigs, certificates, database and pid files").default(".tenon");
-const logLevel = () =>
-  new Option("--log-level <level>", "what is logged on standard error").choices(LOG_LEVELS).default("warn");
+const logLevel = (fallback = "warn") =>
+  new Option("--log-level <level>", "what is logged on standard error").choices(LOG_LEVELS).default(fallback);
 const store = () =>
   new Option("--store <engine>", "where objects are kept").choices(["sqlite", "memory"]).default("sqlite");
 
 const program = new Command("tenon")
   .description("A Kubernetes-compatible API server with real API aggregation")
   .version(TENON_VERSION)
-  .showHelpAfterError();
+  .showHelpAfterError()
+  .hook("preAction", stayAlive);
 
 program
   .command("up")
@@ -39,7 +41,7 @@ program
   .addOption(dataDir())
   .addOption(store())
   .option("--restart", "start a part again when it ends by itself", false)
-  .addOption(logLevel())
+  .addOption(logLevel("error"))
   .action(async (options) => (await import("./up.ts")).up(options));
 
 program
