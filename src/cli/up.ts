@@ -95,7 +95,7 @@ export async function up(options: UpOptions): Promise<void> {
       console.error(pc.yellow(`${part} ended (${signalCode ?? `code ${exitCode}`})`));
       if (options.restart) setTimeout(() => !stopping && start(part), RESTART_DELAY_MILLISECONDS);
       else if (part !== "apiserver")
-        console.error(`start it again with: tenon ${part} --data-dir ${relative("", dir.path) || "."}`);
+        console.error(`start it again with: npm run tenon -- ${part} --data-dir ${relative("", dir.path) || "."}`);
       else void stopAll().then(() => process.exit(1));
     });
     return one;
