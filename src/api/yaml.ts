@@ -1,5 +1,4 @@
 /** YAML in request bodies and answers, read as sigs.k8s.io/yaml reads it: YAML 1.1 scalars, exact int64, duplicate keys as problems (spec: apiserver 6.4). */
-import { isUtf8 } from "node:buffer";
 import {
   EVENT_ALIAS,
   EVENT_DOCUMENT,
@@ -16,7 +15,7 @@ import {
 import { formatNumber } from "./json/encode.ts";
 import { newObject } from "./json/object.ts";
 import { MAX_PROBLEMS, type Parsed } from "./json/parse.ts";
-import { decodeUTF8, sortKeys } from "./json/utf8.ts";
+import { decodeStrictUTF8, sortKeys } from "./json/utf8.ts";
 import type { JSONObject, JSONValue } from "./meta.ts";
 
 export class YAMLSyntaxError extends Error {
@@ -32,8 +31,8 @@ const MAX_DEPTH = 1_000;
 
 /** Parses one document. Problems read `line 4: key "replicas" already set in map`; the last value wins. Throws YAMLSyntaxError. */
 export function parseYAML(input: Uint8Array | string): Parsed {
-  if (typeof input !== "string" && !isUtf8(input)) throw new YAMLSyntaxError("yaml: invalid leading UTF-8 octet");
-  const text = typeof input === "string" ? input : decodeUTF8(input);
+  const text = typeof input === "string" ? input : decodeStrictUTF8(input);
+  if (text === undefined) throw new YAMLSyntaxError("yaml: invalid leading UTF-8 octet");
   let events: Event[];
   try {
     events = parseEvents(text, { maxDepth: MAX_DEPTH });

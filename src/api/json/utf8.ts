@@ -12,6 +12,15 @@ export function decodeUTF8(bytes: Uint8Array): string {
   }
 }
 
+/** Decodes; undefined when anything is invalid. */
+export function decodeStrictUTF8(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 function decodeLossy(bytes: Uint8Array): string {
   let text = "";
   let start = 0;
