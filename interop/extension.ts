@@ -40,12 +40,12 @@ export interface ExtensionOptions {
   readonly certificateName?: string;
   /** Milliseconds; negative: already expired. */
   readonly lifetime?: number;
+  /** What discovery says can be done with its `things`. Default: get and list. */
+  readonly verbs?: readonly string[];
 }
 
-const RESOURCES = [{ name: "things", singularName: "thing", namespaced: true, kind: "Thing", verbs: ["get", "list"] }];
-
 export async function startExtension(options: ExtensionOptions): Promise<Extension> {
-  const { group, service } = options;
+  const { group, service, verbs = ["get", "list"] } = options;
   const issue = { clock: systemClock, random: systemRandom };
   const authority = createAuthority({ subject: { commonName: "story-ca" } }, issue);
   const serving = issueCertificate(
@@ -91,7 +91,7 @@ export async function startExtension(options: ExtensionOptions): Promise<Extensi
           kind: "APIResourceList",
           apiVersion: "v1",
           groupVersion: `${group}/v1`,
-          resources: RESOURCES,
+          resources: [{ name: "things", singularName: "thing", namespaced: true, kind: "Thing", verbs }],
         });
       } else if (entry.url.startsWith(`/apis/${group}/v1/`)) behaviour(request, response);
       else

@@ -5,11 +5,11 @@
  * remembers what a group-version offered when it last answered: if nothing in it is namespaced and deletable, or its APIService is
  * annotated so, the dead server has nothing to do with the namespace and does not hold it. Any other is named in the conditions.
  */
-import { apiVersionOf, type KubeObject } from "../api/meta.ts";
+import { apiVersionOf, type GroupVersion, type KubeObject } from "../api/meta.ts";
 import { hasReason, StatusError } from "../api/status.ts";
 import { formatTime } from "../api/time.ts";
 import type { Client } from "../client/client.ts";
-import { type DiscoveredResource, RememberedDiscovery } from "../client/discovery.ts";
+import { type DiscoveredResource, type DiscoveredVersion, RememberedDiscovery } from "../client/discovery.ts";
 import { createInformer } from "../client/informer.ts";
 import { type Controller, type SyncResult, startSync } from "./controller.ts";
 import { type Findings, type NamespaceCondition, updateConditions } from "./namespace-conditions.ts";
@@ -30,12 +30,23 @@ type Namespace = KubeObject & {
   status?: { phase?: string; conditions?: NamespaceCondition[] };
 };
 
+type APIService = KubeObject & {
+  spec?: { service?: object | null };
+  status?: { conditions?: readonly { type: string; status: string }[] };
+};
+
+const nameOf = (apiService: APIService) => apiService.metadata.name ?? "";
+/** The name of the APIService that claims a group-version. */
+const claimOf = ({ group, version }: GroupVersion) => `${version}.${group}`;
+const availabilityOf = (apiService: APIService) =>
+  apiService.status?.conditions?.find(({ type }) => type === "Available")?.status;
+
 export const namespaceDeletion: Controller = async (context) => {
   const { client, signal, log } = context;
   const onError = (error: unknown) =>
     log.warn({ controller: "namespace-deletion", error: String(error) }, "a watch failed");
   const namespaces = createInformer<Namespace>(client, client.resource(NAMESPACES), { onError });
-  const apiServices = createInformer(client, client.resource(API_SERVICES), { onError });
+  const apiServices = createInformer<APIService>(client, client.resource(API_SERVICES), { onError });
   const discovery = new RememberedDiscovery(client);
 
   const { queue, finished } = startSync("namespace-deletion", context, 5, async (name) => {
@@ -68,40 +79,34 @@ async function deleteContent(
   client: Client,
   name: string,
   discovery: RememberedDiscovery,
-  apiServices: readonly KubeObject[],
+  apiServices: readonly APIService[],
   signal: AbortSignal,
 ): Promise<SyncResult> {
   const namespaces = client.resource<Namespace>(NAMESPACES);
   const versions = await discovery.read(signal);
-  const exempt = new Set(
-    apiServices
-      .filter((service) => service.metadata.annotations?.[HOLDS_NAMESPACES] === "false")
-      .map((service) => service.metadata.name),
-  );
+  const named = (keep: (service: APIService) => boolean) => new Set(apiServices.filter(keep).map(nameOf));
+  const exempt = named((service) => service.metadata.annotations?.[HOLDS_NAMESPACES] === "false");
+  // Discovery is read now and then; that a server does not answer shows here first.
+  const down = named((service) => Boolean(service.spec?.service) && availabilityOf(service) === "False");
+  const answers = (version: DiscoveredVersion) => version.fresh && !down.has(claimOf(version));
   const deletable = (resource: DiscoveredResource) => resource.namespaced && resource.verbs.includes("delete");
   const holding = versions.filter(
     (version) =>
-      !version.fresh &&
-      !exempt.has(`${version.version}.${version.group}`) &&
-      (!version.known || version.resources.some(deletable)),
+      !answers(version) && !exempt.has(claimOf(version)) && (!version.known || version.resources.some(deletable)),
   );
   const unreachable = holding.map((version) => ({
     ...version,
-    why: version.known
-      ? `stale GroupVersion discovery: ${apiVersionOf(version)}`
-      : `stale GroupVersion discovery: ${apiVersionOf(version)}, and it is not known what it served`,
+    why: `stale GroupVersion discovery: ${apiVersionOf(version)}`,
   }));
 
   const failures: string[] = [];
   const remaining = new Map<string, number>();
   const finalizers = new Map<string, number>();
-  const resources = versions
-    .filter((version) => version.fresh)
-    .flatMap((version) => version.resources.filter(deletable));
+  const resources = versions.filter(answers).flatMap((version) => version.resources.filter(deletable));
   const work = async (resource: DiscoveredResource) => {
     try {
       const left = await deleteAll(client, resource, name, signal);
-      if (left.length === 0) return;
+      if (left.length === 0 || exempt.has(claimOf(resource))) return;
       remaining.set(`${resource.resource}.${resource.group}`, left.length);
       for (const object of left) {
         for (const finalizer of object.metadata.finalizers ?? []) {
@@ -110,7 +115,7 @@ async function deleteContent(
       }
     } catch (error) {
       if (signal.aborted) throw error;
-      failures.push(`${error instanceof Error ? error.message : error}`);
+      if (!exempt.has(claimOf(resource))) failures.push(`${error instanceof Error ? error.message : error}`);
     }
   };
   // Pods go first: while they run they may need what else is in the namespace.

@@ -15,6 +15,7 @@ import { reconcilePolicy } from "../auth/rbac/policy.ts";
 import { openIDHandlers } from "../auth/tokens/discovery.ts";
 import { keepTrustPublished, publishTrust } from "../auth/trust-publisher.ts";
 import { type Client, createClient } from "../client/client.ts";
+import { leaderElection } from "../client/leader.ts";
 import type { APIService, Service } from "../kinds/generated/types.ts";
 import { builtinPriority, builtinResources, createAddressPool } from "../kinds/index.ts";
 import type { HealthCheck } from "../server/health.ts";
@@ -30,6 +31,7 @@ import { aggregatorMetrics } from "./aggregator-metrics.ts";
 import { builtinBackends } from "./backends.ts";
 import { advertisedAddress, keepNamespaces, publishAddress } from "./bootstrap.ts";
 import { bootstrapSeeds } from "./bootstrap-objects.ts";
+import { candidate } from "./controllers.ts";
 import { startHooks } from "./hooks.ts";
 import { createIdentity } from "./identity.ts";
 import { storeListers } from "./listers.ts";
@@ -73,6 +75,8 @@ export interface ControlPlane {
 
 export const LOOPBACK_USER: UserInfo = { name: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} };
 const ISSUER = "https://kubernetes.default.svc.cluster.local";
+
+const AVAILABILITY_LEASE = { namespace: "kube-system", name: "tenon-availability" };
 
 const HOOKS = [
   "start-system-namespaces-controller",
@@ -155,6 +159,8 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const apiServices = listers.of<APIService>(APISERVICES.group, APISERVICES.resource);
   const checks: HealthCheck[] = [
     { name: "etcd", check: async () => void (await state.head()) },
+    // Objects are read from the store's own memory: there is nothing to wait for once it is open.
+    { name: "informer-sync", endpoints: ["readyz"], check: () => {} },
     ...hooks.checks,
     {
       name: "autoregister-completion",
@@ -163,7 +169,6 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
         return missing.length > 0 ? new Error(`missing APIService: [${missing.join(" ")}]`) : undefined;
       },
     },
-    { name: "informer-sync", endpoints: ["readyz"], check: () => {} },
   ];
   const server = createServer({
     routes,
@@ -194,7 +199,17 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const client = (user: UserInfo = LOOPBACK_USER) =>
     createClient(server.inMemory(user), { clock, random, userAgent: "tenon" });
   const loopback = client();
+  // An embedded store has one server; over a shared one, one of several writes what all of them find out.
+  const shared = options.engine.name === "etcd";
+  const election = leaderElection({
+    client: loopback,
+    ...AVAILABILITY_LEASE,
+    identity: candidate(loopback),
+    onLeading: () => {},
+    onError: trouble("availability-lease"),
+  });
   const aggregator = createAggregator({
+    mayWrite: () => !shared || election.leading,
     clock,
     random,
     routes,
@@ -208,7 +223,9 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     showLastKnown: options.showLastKnownDiscovery ?? false,
     clientCertificate: () => ({ cert: pki.frontProxyClient.cert, key: pki.frontProxyClient.keyPEM }),
     defaultCA: () => options.aggregatorDefaultCA,
-    onError: trouble("aggregator"),
+    // What is wrong with an extension server stands in its APIService; the log keeps the stages.
+    onError: (error, where) =>
+      logger.info({ code: "aggregator", where, error: String(error) }, "an extension server did not answer"),
   });
   const registration = autoRegistration({
     clock,
@@ -252,6 +269,11 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     }),
     hooks.run("kube-apiserver-autoregistration", () => registration.start()),
   ]);
+  if (shared) {
+    election.start();
+    // Whoever starts alone leads before anything is found out; whoever does not need not wait.
+    for (let waited = 0; waited < 500 && !election.leading; waited += 20) await clock.sleep(20);
+  }
   await aggregator.start();
   for (const hook of [
     "start-kube-aggregator-informers",
@@ -277,6 +299,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   async function close(graceMs: number | undefined): Promise<void> {
     stopping.abort(new Error("the server stops"));
     server.stop();
+    await election.stop();
     await Promise.all([aggregator.stop(), registration.stop()]);
     await server.close(graceMs === undefined ? {} : { graceMs });
     await Promise.allSettled(background);
