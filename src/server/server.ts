@@ -181,8 +181,8 @@ export function createServer(options: ServerOptions): Server {
       listener = new Listener({
         certificate,
         handle,
-        newAuditID: random.uuid,
-        now: clock.now,
+        newAuditID: () => random.uuid(),
+        now: () => clock.now(),
         logger,
         ...(options.limits !== undefined && { limits: options.limits }),
       });
