@@ -1,6 +1,8 @@
 /** `tenon/api`: names, errors, selectors, quantities and times as Kubernetes defines them. No I/O, no clock. */
 export type { Clock, Random, Timer } from "./clock.ts";
+export * from "./field-errors.ts";
 export * from "./meta.ts";
+export * from "./names.ts";
 export { canonicalQuantity, parseQuantity, Quantity } from "./quantity.ts";
 export {
   everything,

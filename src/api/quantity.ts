@@ -171,11 +171,6 @@ export function milliQuantity(value: bigint | number, format: QuantityFormat = "
   return new Quantity(BigInt(value), -3, format);
 }
 
-/** `value` × 10^exponent in DecimalSI. */
-export function scaledQuantity(value: bigint | number, exponent: number): Quantity {
-  return new Quantity(BigInt(value), exponent);
-}
-
 const LEXICAL = /^([+-]?)0*([0-9]*)(?:(\.)([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)$/;
 
 /** Parses `100m`, `1Gi`, `1e3`, … Throws with upstream's text. */

@@ -54,12 +54,6 @@ export function parseTime(text: string): number | undefined {
   return moment && moment.seconds + Number(`0.${moment.fraction}0`) * 1000;
 }
 
-/** How Go's time.Parse refuses `text`; an approximation that names the layout as Go does. */
-export function timeError(text: string, micro = false): string {
-  const layout = micro ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00";
-  return `parsing time ${goQuote(text)} as ${goQuote(layout)}: cannot parse ${goQuote(text)} as "2006"`;
-}
-
 /** What `metav1.Time` writes for what it read: UTC, no fraction. */
 export function canonicalTime(text: string): string | undefined {
   const moment = parseMoment(text);

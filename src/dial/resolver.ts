@@ -1,6 +1,6 @@
 /** From a Service to an address that can be dialled, as kube-apiserver does it (spec: aggregation 3.5). */
 import type { Random } from "../api/clock.ts";
-import { notFound, StatusError, serviceUnavailable } from "../api/status.ts";
+import { notFound, serviceUnavailable } from "../api/status.ts";
 import type { Lister } from "../client/lister.ts";
 import type { EndpointSlice, Service } from "../kinds/generated/types.ts";
 import { joinHostPort, refusedAddress } from "./addresses.ts";
@@ -109,9 +109,4 @@ function inOrder(slices: EndpointSlice[], family: string | undefined, random: Ra
     .map((slice) => ({ slice, rank: (slice.addressType === family ? 0 : 1) + random.number() }))
     .sort((a, b) => a.rank - b.rank)
     .map(({ slice }) => slice);
-}
-
-/** Whether a resolver's error means the service does not exist. */
-export function isServiceMissing(error: unknown): boolean {
-  return error instanceof StatusError && error.code === 404;
 }

@@ -29,7 +29,7 @@ import { clusterRoles, roles } from "./rbac/rules.ts";
 export { BOOTSTRAP, SYSTEM_NAMESPACES, UNDELETABLE_NAMESPACES } from "./bootstrap.ts";
 export { createAddressPool } from "./core/service-addresses.ts";
 export type { KindDeps, SubresourceCreate } from "./define.ts";
-export { APIREGISTRATION_GROUP, builtinPriority, CRD_PRIORITY, type Priority } from "./priorities.ts";
+export { builtinPriority, type Priority } from "./priorities.ts";
 
 /** Definitions of all stored built-in kinds, independent of any store. Sub-resources whose function is not given are not listed. */
 export function builtinResources(given: Partial<KindDeps> = {}): ResourceDefinition[] {

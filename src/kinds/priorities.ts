@@ -42,11 +42,6 @@ const priorities = new Map<string, Priority>(
   ),
 );
 
-/** What a CustomResourceDefinition's group-versions get. */
-export const CRD_PRIORITY: Priority = { group: 1000, version: 100 };
-/** The group the aggregator itself serves; upstream gives it no APIService. */
-export const APIREGISTRATION_GROUP = "apiregistration.k8s.io";
-
 /** The priority of a built-in group-version, undefined when the table does not have it. */
 export function builtinPriority(group: string, version: string): Priority | undefined {
   return priorities.get(`${group}/${version}`);

@@ -137,20 +137,6 @@ export function issueCertificate(authority: Authority, request: LeafRequest, con
   return build({ key, subjectDER: encodeSubject(request.subject), lifetime, extensions }, authority, context);
 }
 
-/** A serving certificate: `dnsNames` and `ipAddresses` become its alternative names, the first of them its common name. */
-export function issueServing(
-  authority: Authority,
-  names: {
-    readonly dnsNames?: readonly string[];
-    readonly ipAddresses?: readonly string[];
-    readonly commonName?: string;
-  },
-  context: IssueContext,
-): KeyPair {
-  const commonName = names.commonName ?? names.dnsNames?.[0] ?? names.ipAddresses?.[0] ?? "localhost";
-  return issueCertificate(authority, { ...names, subject: { commonName }, usages: ["serverAuth"] }, context);
-}
-
 /** A client certificate: the common name is the user, the organizations are the groups. */
 export function issueClient(authority: Authority, subject: Subject, context: IssueContext, lifetime?: number): KeyPair {
   return issueCertificate(authority, { subject, usages: ["clientAuth"], lifetime }, context);

@@ -29,7 +29,6 @@ export const octetString = (content: Uint8Array) => tlv(0x04, content);
 export const boolean = (value: boolean) => tlv(0x01, Uint8Array.of(value ? 0xff : 0));
 export const nothing = () => tlv(0x05);
 export const utf8String = (text: string) => tlv(0x0c, bytesOf(text));
-export const ia5String = (text: string) => tlv(0x16, bytesOf(text));
 /** `[number] EXPLICIT`. */
 export const explicit = (number: number, ...content: readonly Uint8Array[]) => tlv(0xa0 | number, ...content);
 /** `[number] IMPLICIT` of a primitive type. */

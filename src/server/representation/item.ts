@@ -2,7 +2,7 @@
 import { isObject, parseJSON } from "../../api/json/index.ts";
 import type { JSONObject, KubeObject } from "../../api/meta.ts";
 import type { Entry } from "../../store/state.ts";
-import { asBuffer, metadataStart, objectEnd, resourceVersionSlot, withoutEmptyVersion } from "./canonical.ts";
+import { asBuffer, metadataStart, objectEnd, withoutEmptyVersion } from "./canonical.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 export interface Item {
@@ -212,10 +212,4 @@ export class ObjectItem implements Item {
   protobuf(): Uint8Array | undefined {
     return this.endpoint.encodeProtobuf?.(this.#object);
   }
-}
-
-/** The resourceVersion that canonical bytes carry. */
-export function resourceVersionOf(bytes: Uint8Array): string {
-  const { start, end } = resourceVersionSlot(bytes);
-  return start < 0 ? "" : asBuffer(bytes).toString("latin1", start, end);
 }
