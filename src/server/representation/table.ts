@@ -2,7 +2,7 @@
 import { goQuote } from "../../api/go-quote.ts";
 import { encodeJSON, quoteJSON } from "../../api/json/index.ts";
 import { badRequest } from "../../api/status.ts";
-import { type IncludeObject, NAME_DESCRIPTION } from "../../api/table.ts";
+import type { IncludeObject } from "../../api/table.ts";
 import type { Exchange } from "../exchange.ts";
 import type { TableColumns } from "../resource.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -13,7 +13,7 @@ import type { ListHead } from "./protobuf.ts";
 /** Name and age: what a kind without columns of its own shows. */
 const DEFAULT_COLUMNS: TableColumns = {
   columns: [
-    { name: "Name", type: "string", format: "name", description: NAME_DESCRIPTION },
+    { name: "Name", type: "string", format: "name", description: "Name of the object." },
     {
       name: "Created At",
       type: "date",
