@@ -5,7 +5,7 @@
 import { AUTOMANAGED } from "../aggregator/registration.ts";
 import type { GroupVersion, KubeObject } from "../api/meta.ts";
 import { defaultPolicy } from "../auth/rbac/policy.ts";
-import { aggregatedRules, type GatheringRole, sameRules } from "../controllers/aggregated-rules.ts";
+import { aggregatedRules, type GatheringRole, type Rule, sameRules } from "../controllers/aggregated-rules.ts";
 import { BOOTSTRAP, builtinPriority, SYSTEM_NAMESPACES } from "../kinds/index.ts";
 import type { ResourceDefinition } from "../server/resource.ts";
 import { REGISTRATION_GROUP } from "../server/routes.ts";
@@ -70,20 +70,29 @@ function claimOf({ group, version }: GroupVersion): KubeObject {
 
 /** Roles that gather others have from the start what the controller would give them: nobody waits for it to run. */
 function gathered(policy: readonly KubeObject[]): KubeObject[] {
-  let objects = [...policy];
+  const own = (role: KubeObject) => Object.keys(role.metadata.labels ?? {}).length > 1;
+  // Only a few are labelled for that.
+  const roles = new Map<string, GatheringRole>();
+  for (const object of policy)
+    if (object.kind === "ClusterRole" && own(object)) roles.set(object.metadata.name!, object);
+  const gathering = policy.filter((object): object is GatheringRole => object["aggregationRule"] !== undefined);
+  const rules = new Map<string, readonly Rule[]>();
   for (let settled = false; !settled; ) {
     settled = true;
-    const roles = objects.filter((object): object is GatheringRole => object.kind === "ClusterRole");
-    objects = objects.map((object) => {
-      if (object.kind !== "ClusterRole") return object;
-      const rules = aggregatedRules(object as GatheringRole, roles);
-      if (rules === undefined || sameRules((object as GatheringRole).rules, rules)) return object;
+    for (const role of gathering) {
+      const name = role.metadata.name!;
+      const found = aggregatedRules(role, roles.values()) ?? [];
+      if (sameRules(rules.get(name), found)) continue;
       // What it gathers may itself gather.
       settled = false;
-      return { ...object, rules };
-    });
+      rules.set(name, found);
+      if (roles.has(name)) roles.set(name, { ...role, rules: found });
+    }
   }
-  return objects;
+  return policy.map((object) => {
+    const found = object.kind === "ClusterRole" ? rules.get(object.metadata.name!) : undefined;
+    return found === undefined ? object : { ...object, rules: found };
+  });
 }
 
 let made: { readonly served: string; readonly seeds: BootstrapSeeds } | undefined;

@@ -76,6 +76,7 @@ export interface ControlPlane {
 export const LOOPBACK_USER: UserInfo = { name: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} };
 const ISSUER = "https://kubernetes.default.svc.cluster.local";
 
+const TRUST_INTERVAL = 60_000;
 const AVAILABILITY_LEASE = { namespace: "kube-system", name: "tenon-availability" };
 
 const HOOKS = [
@@ -291,7 +292,11 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       }
     }),
     keepNamespaces(loopback, clock, stopping.signal, trouble("namespaces")),
-    keepTrustPublished({ client: loopback, clock, ours: trust, onError: trouble("trust") }, stopping.signal),
+    // The first round was just now.
+    clock.sleep(TRUST_INTERVAL, stopping.signal).then(
+      () => keepTrustPublished({ client: loopback, clock, ours: trust, onError: trouble("trust") }, stopping.signal),
+      () => {},
+    ),
   );
   routes.complete();
 

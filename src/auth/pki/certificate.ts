@@ -8,7 +8,7 @@ import {
   sign,
   X509Certificate,
 } from "node:crypto";
-import { isIP } from "node:net";
+import { isIPv4 } from "node:net";
 import type { Clock, Random } from "../../api/clock.ts";
 import * as der from "./der.ts";
 import { PKIError } from "./errors.ts";
@@ -252,15 +252,12 @@ function pointOf(publicKey: KeyObject): Uint8Array {
 
 /** An IP address as 4 or 16 bytes. */
 function addressBytes(address: string): Uint8Array {
-  const family = isIP(address);
-  if (family === 4) return Uint8Array.from(address.split("."), Number);
-  if (family !== 6) throw new RangeError(`not an IP address: ${JSON.stringify(address)}`);
-  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address.split("%")[0]!);
-  const hex = (high: string, low: string) => ((Number(high) << 8) | Number(low)).toString(16);
-  const text = dotted
-    ? `${dotted[1]}${hex(dotted[2]!, dotted[3]!)}:${hex(dotted[4]!, dotted[5]!)}`
-    : address.split("%")[0]!;
-  const [left = "", right] = text.split("::");
+  if (isIPv4(address)) return Uint8Array.from(address.split("."), Number);
+  // Not `isIPv6`: the expression behind it takes 10 ms to compile, which is a tenth of a start.
+  const [text = ""] = address.split("%");
+  const url = /^[0-9a-f:.]+$/i.test(text) ? URL.parse(`http://[${text}]`) : null;
+  if (url === null) throw new RangeError(`not an IP address: ${JSON.stringify(address)}`);
+  const [left = "", right] = url.hostname.slice(1, -1).split("::");
   const words = (part: string) => (part === "" ? [] : part.split(":"));
   const head = words(left);
   const tail = right === undefined ? [] : words(right);
