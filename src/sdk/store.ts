@@ -2,8 +2,6 @@
 
 import type { Clock } from "../api/clock.ts";
 import { systemClock } from "../api/machine.ts";
-import { memoryEngine } from "../store/engines/memory.ts";
-import { openState } from "../store/open-state.ts";
 import type { State } from "../store/state.ts";
 
 export interface Store {
@@ -23,7 +21,11 @@ export function createStore(options: StoreOptions = {}): Store {
   const clock = options.clock ?? systemClock;
   let opened: Promise<State> | undefined;
   async function open(): Promise<State> {
-    if (options.path === undefined) return openState(memoryEngine({ clock }), { clock });
+    const { openState } = await import("../store/open-state.ts");
+    if (options.path === undefined) {
+      const { memoryEngine } = await import("../store/engines/memory.ts");
+      return openState(memoryEngine({ clock }), { clock });
+    }
     const { sqliteEngine } = await import("../store/engines/sqlite.ts");
     return openState(sqliteEngine({ path: options.path, clock }), { clock });
   }
