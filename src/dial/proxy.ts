@@ -4,6 +4,7 @@ import type { Clock } from "../api/clock.ts";
 import { StatusError } from "../api/status.ts";
 import type { Exchange } from "../server/exchange.ts";
 import { isLongRunning } from "../server/request-info.ts";
+import { RequestCancelled } from "../server/transports/served-exchange.ts";
 import type { Breaker } from "./breaker.ts";
 import type { Bulkhead } from "./bulkhead.ts";
 import { DialError, dialError } from "./dial-errors.ts";
@@ -104,7 +105,13 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
       for (let attempt = 0; ; attempt++) {
         const failure = breaker.refuse(address.authority) ?? (await once());
         if (failure === undefined) return;
-        if (exchange.signal.aborted) return abandoned(exchange);
+        if (exchange.signal.aborted) {
+          // A client that leaves says nothing about the backend; one that waited in vain does.
+          const { reason } = exchange.signal;
+          if (reason instanceof RequestCancelled && reason.cause === "deadline")
+            report(exchange, new DialError("Timeout", "no answer before the deadline of the request", false, reason));
+          return abandoned(exchange);
+        }
         // Only what cannot have reached the backend, or may safely reach it twice, is tried again.
         const { method } = exchange;
         const safe = failure.atConnect || (failure.reason === "Reset" && (method === "GET" || method === "HEAD"));
