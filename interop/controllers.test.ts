@@ -193,6 +193,42 @@ describe("a namespace with an extension server", () => {
   }, 90_000);
 });
 
+describe("a namespace with a dead server", () => {
+  it("is let go when the claim is withdrawn", async () => {
+    const things = await serveThings();
+    const name = await namespace("withdrawn");
+    await things.extension.kill();
+    await available(things, "False");
+    await client.resource(NAMESPACES).delete(name);
+    await until(name, "NamespaceDeletionDiscoveryFailure", "True");
+    await client.resource(API_SERVICES).delete(things.apiService);
+    expect(await gone(name)).toBeUndefined();
+  }, 60_000);
+
+  it("is let go when the claim is annotated afterwards", async () => {
+    const things = await serveThings();
+    const name = await namespace("annotated");
+    await things.extension.kill();
+    await available(things, "False");
+    await client.resource(NAMESPACES).delete(name);
+    await until(name, "NamespaceDeletionDiscoveryFailure", "True");
+    const annotations = { [HOLDS_NAMESPACES]: "false" };
+    await client.resource(API_SERVICES).patch(things.apiService, "merge", { metadata: { annotations } });
+    expect(await gone(name)).toBeUndefined();
+  }, 60_000);
+
+  it("goes beside a living server with what that one holds", async () => {
+    const [dead, name] = [await serveThings(["get", "list"]), await namespace("beside")];
+    const alive = await serveThings();
+    alive.stored.add(`${name}/one`);
+    await dead.extension.kill();
+    await available(dead, "False");
+    await client.resource(NAMESPACES).delete(name);
+    expect(await gone(name)).toBeUndefined();
+    expect([...alive.stored]).toEqual([]);
+  }, 60_000);
+});
+
 describe("a namespace with objects that do not go", () => {
   it("names them and their finalizers, and ends with them", async () => {
     const name = await namespace("finalized");

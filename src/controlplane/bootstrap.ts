@@ -41,27 +41,32 @@ export async function keepNamespaces(
 
 /**
  * Shows under `default/kubernetes` where this server is reached: as the endpoints of a Service without a selector, in both forms
- * that exist (spec: apiserver 12.3). One server: several over one store would each overwrite the others'.
+ * that exist (spec: apiserver 12.3). An address that others may not dial is left out: then only the Service knows the port. One
+ * server: several over one store would each overwrite the others'.
  */
-export async function publishAddress(client: Client, at: { address: string; port: number }): Promise<void> {
+export async function publishAddress(
+  client: Client,
+  at: { readonly address: string | undefined; readonly port: number },
+): Promise<void> {
   const name = "kubernetes";
-  const ports = [{ name: "https", port: at.port, protocol: "TCP" }];
-  const slice: KubeObject = {
-    metadata: { name, labels: { "kubernetes.io/service-name": name } },
-    addressType: at.address.includes(":") ? "IPv6" : "IPv4",
-    endpoints: [{ addresses: [at.address], conditions: { ready: true } }],
-    ports,
-  };
-  const endpoints: KubeObject = {
-    // The slice beside it is not to be made from it.
-    metadata: { name, labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
-    subsets: [{ addresses: [{ ip: at.address }], ports }],
-  };
-  await Promise.all([
-    put(client.resource(SLICES, "default"), slice),
-    put(client.resource(ENDPOINTS, "default"), endpoints),
-    leadTo(client.resource(SERVICES, "default"), name, at.port),
-  ]);
+  const { address, port } = at;
+  const work = [leadTo(client.resource(SERVICES, "default"), name, port)];
+  if (address !== undefined) {
+    const ports = [{ name: "https", port, protocol: "TCP" }];
+    const slice: KubeObject = {
+      metadata: { name, labels: { "kubernetes.io/service-name": name } },
+      addressType: address.includes(":") ? "IPv6" : "IPv4",
+      endpoints: [{ addresses: [address], conditions: { ready: true } }],
+      ports,
+    };
+    const endpoints: KubeObject = {
+      // The slice beside it is not to be made from it.
+      metadata: { name, labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
+      subsets: [{ addresses: [{ ip: address }], ports }],
+    };
+    work.push(put(client.resource(SLICES, "default"), slice), put(client.resource(ENDPOINTS, "default"), endpoints));
+  }
+  await Promise.all(work);
 }
 
 /** Creates it, or writes over what is there. */
@@ -85,6 +90,10 @@ async function leadTo(services: ResourceClient, name: string, port: number): Pro
   const [first] = service["spec"]?.ports ?? [];
   if (first === undefined || first.targetPort === port) return;
   await services.update({ ...service, spec: { ...service["spec"], ports: [{ ...first, targetPort: port }] } });
+}
+
+export function isLoopback(address: string): boolean {
+  return address === "::1" || address === "localhost" || address.startsWith("127.");
 }
 
 /** The address others reach a server at that listens on `host`: an unspecified one stands for the first of the machine that is not loopback. */

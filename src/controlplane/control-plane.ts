@@ -29,7 +29,7 @@ import { type History, openState } from "../store/open-state.ts";
 import type { State } from "../store/state.ts";
 import { aggregatorMetrics } from "./aggregator-metrics.ts";
 import { builtinBackends } from "./backends.ts";
-import { advertisedAddress, keepNamespaces, publishAddress } from "./bootstrap.ts";
+import { advertisedAddress, isLoopback, keepNamespaces, publishAddress } from "./bootstrap.ts";
 import { bootstrapSeeds } from "./bootstrap-objects.ts";
 import { candidate } from "./controllers.ts";
 import { startHooks } from "./hooks.ts";
@@ -79,18 +79,19 @@ const ISSUER = "https://kubernetes.default.svc.cluster.local";
 const TRUST_INTERVAL = 60_000;
 const AVAILABILITY_LEASE = { namespace: "kube-system", name: "tenon-availability" };
 
+/** In the order in which upstream reports them. */
 const HOOKS = [
   "start-system-namespaces-controller",
+  "start-cluster-authentication-info-controller",
   "rbac/bootstrap-roles",
   "bootstrap-controller",
-  "start-cluster-authentication-info-controller",
   "start-kube-aggregator-informers",
-  "apiservice-registration-controller",
   "apiservice-status-local-available-controller",
   "apiservice-status-remote-available-controller",
+  "apiservice-registration-controller",
   "apiservice-discovery-controller",
-  "apiservice-openapiv3-controller",
   "kube-apiserver-autoregistration",
+  "apiservice-openapiv3-controller",
 ] as const;
 
 /** Opens the store and brings everything up; resolves when the server is ready but for what lies with extension servers. */
@@ -162,7 +163,8 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     { name: "etcd", check: async () => void (await state.head()) },
     // Objects are read from the store's own memory: there is nothing to wait for once it is open.
     { name: "informer-sync", endpoints: ["readyz"], check: () => {} },
-    ...hooks.checks,
+    // All but the last, which upstream adds after the check that follows.
+    ...hooks.checks.slice(0, -1),
     {
       name: "autoregister-completion",
       check: () => {
@@ -170,6 +172,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
         return missing.length > 0 ? new Error(`missing APIService: [${missing.join(" ")}]`) : undefined;
       },
     },
+    ...hooks.checks.slice(-1),
   ];
   const server = createServer({
     routes,
@@ -320,11 +323,11 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     client,
     async listen(at = {}) {
       const address = await server.listen(at);
-      // A server whose address may not be an endpoint (loopback, unless allowed) serves all the same.
-      await publishAddress(loopback, {
-        address: advertisedAddress(address.host, networkInterfaces()),
-        port: address.port,
-      }).catch(trouble("kubernetes-endpoints"));
+      const advertised = advertisedAddress(address.host, networkInterfaces());
+      const usable = options.allowLoopbackEndpoints || !isLoopback(advertised);
+      await publishAddress(loopback, { address: usable ? advertised : undefined, port: address.port }).catch(
+        trouble("kubernetes-endpoints"),
+      );
       return address;
     },
     close(given = {}) {
