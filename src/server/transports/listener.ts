@@ -216,6 +216,8 @@ export class Listener {
 
   #connected(socket: TLSSocket): void {
     this.#lastSocket = socket;
+    // Its handshake was under way when the server stopped accepting: nobody would ever close it.
+    if (this.#draining) return void socket.destroy();
     this.#sockets.add(socket);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 30_000);
