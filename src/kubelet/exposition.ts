@@ -31,14 +31,14 @@ export function resourceMetrics(node: NodeReading | undefined, containers: reado
       "[STABLE] Cumulative cpu time consumed by the container in core-seconds",
     );
     for (const one of sorted)
-      text += `container_cpu_usage_seconds_total${labels(one)} ${goFloat(one.cpuSeconds)} ${one.timestamp}\n`;
+      text += `container_cpu_usage_seconds_total${labels(one)} ${goFloat(one.cpuSeconds)} ${Math.floor(one.timestamp)}\n`;
     text += family(
       "container_memory_working_set_bytes",
       "gauge",
       "[STABLE] Current working set of the container in bytes",
     );
     for (const one of sorted)
-      text += `container_memory_working_set_bytes${labels(one)} ${goFloat(one.workingSetBytes)} ${one.timestamp}\n`;
+      text += `container_memory_working_set_bytes${labels(one)} ${goFloat(one.workingSetBytes)} ${Math.floor(one.timestamp)}\n`;
     const started = sorted.filter((one) => one.startSeconds > 0);
     if (started.length > 0) {
       text += family(
@@ -54,9 +54,9 @@ export function resourceMetrics(node: NodeReading | undefined, containers: reado
     "counter",
     "[STABLE] Cumulative cpu time consumed by the node in core-seconds",
   );
-  text += `node_cpu_usage_seconds_total ${goFloat(node.cpuSeconds)} ${node.timestamp}\n`;
+  text += `node_cpu_usage_seconds_total ${goFloat(node.cpuSeconds)} ${Math.floor(node.timestamp)}\n`;
   text += family("node_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the node in bytes");
-  text += `node_memory_working_set_bytes ${goFloat(node.workingSetBytes)} ${node.timestamp}\n`;
+  text += `node_memory_working_set_bytes ${goFloat(node.workingSetBytes)} ${Math.floor(node.timestamp)}\n`;
   if (pods.length > 0) {
     text += family(
       "pod_cpu_usage_seconds_total",
@@ -64,10 +64,10 @@ export function resourceMetrics(node: NodeReading | undefined, containers: reado
       "[STABLE] Cumulative cpu time consumed by the pod in core-seconds",
     );
     for (const pod of pods)
-      text += `pod_cpu_usage_seconds_total${podLabels(pod)} ${goFloat(pod.cpuSeconds)} ${pod.timestamp}\n`;
+      text += `pod_cpu_usage_seconds_total${podLabels(pod)} ${goFloat(pod.cpuSeconds)} ${Math.floor(pod.timestamp)}\n`;
     text += family("pod_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the pod in bytes");
     for (const pod of pods)
-      text += `pod_memory_working_set_bytes${podLabels(pod)} ${goFloat(pod.workingSetBytes)} ${pod.timestamp}\n`;
+      text += `pod_memory_working_set_bytes${podLabels(pod)} ${goFloat(pod.workingSetBytes)} ${Math.floor(pod.timestamp)}\n`;
   }
   return `${text}${family("resource_scrape_error", "gauge", ERROR_HELP)}resource_scrape_error 0\n`;
 }

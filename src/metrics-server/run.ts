@@ -60,8 +60,8 @@ export async function runMetricsServer(flags: MetricsServerFlags, options: Flagg
       get ready() {
         return server.ready;
       },
-      async close() {
-        await server.close();
+      async close(how) {
+        await server.close(how);
         await client.close();
       },
     };

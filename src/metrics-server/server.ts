@@ -55,8 +55,8 @@ export interface MetricsServer {
   readonly ready: boolean;
   /** In the same process and past authentication, for tests. */
   inMemory(): ReturnType<NonNullable<ReturnType<typeof createServer>["shell"]>["inMemory"]>;
-  /** Withdraws the registration, then finishes requests. */
-  close(): Promise<void>;
+  /** Withdraws the registration (unless told not to, as if killed), then finishes requests. */
+  close(options?: { readonly withdraw?: boolean }): Promise<void>;
 }
 
 /** Rounds without anything to serve before the address is withdrawn, as a readiness probe has its threshold. */
@@ -186,10 +186,11 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
     },
   });
   let stopping = false;
-  async function stop(): Promise<void> {
+  async function stop({ withdraw = true } = {}): Promise<void> {
     stopping = true;
     await loop.stop();
-    await server.close();
+    if (withdraw) await server.close();
+    else await server.shell?.close({ graceMs: 0 });
     await Promise.all([nodes.stop(), pods.stop(), kubelets.close()]);
   }
 
