@@ -50,6 +50,12 @@ async function* resume(held: readonly Uint8Array[], rest: AsyncGenerator<Uint8Ar
   yield* rest;
 }
 
+function sizeOf(parts: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  return size;
+}
+
 /** Sends `parts` as one body. An error after the first byte cuts the response off. */
 export async function sendBody(
   exchange: Exchange,
@@ -58,6 +64,14 @@ export async function sendBody(
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const { response } = exchange;
+  // What is here already and fits in one piece needs no stream, and is below every threshold.
+  if (Array.isArray(parts)) {
+    const size = sizeOf(parts);
+    if (size <= PIECE) {
+      response.send(status, contentType, parts.length === 1 ? parts[0] : Buffer.concat(parts, size));
+      return;
+    }
+  }
   const source = pieces(parts);
   const compress = status === 200 && takesGzip(exchange);
   const { held, size, complete } = await readAhead(source, compress ? GZIP_THRESHOLD : WHOLE);
