@@ -43,6 +43,13 @@ describe("who am I, and what may I", () => {
     );
   });
 
+  it("a refused review names no kind", async () => {
+    const { json } = await target.call("POST", `${REVIEWS}/subjectaccessreviews`, { body: {} });
+    expect(json.message).toMatch(/^\.authorization\.k8s\.io "" is invalid: \[spec\.resourceAttributes: /);
+    expect(json.details).toMatchObject({ group: "authorization.k8s.io" });
+    expect(json.details.kind).toBeUndefined();
+  });
+
   it("a local review stays in its namespace", async () => {
     const answer = await target.call("POST", `${REVIEWS}/namespaces/${namespace}/localsubjectaccessreviews`, {
       body: {

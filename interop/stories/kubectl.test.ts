@@ -183,6 +183,35 @@ describe("kubectl, unmodified", () => {
     expect(await kubectl("delete cm made --wait=true")).toMatch(/^configmap "made" deleted/);
   });
 
+  it("drains a node", async () => {
+    const node = `${namespace}-node`;
+    const made = JSON.stringify({ apiVersion: "v1", kind: "Node", metadata: { name: node } });
+    await kubectl("create -f -", made);
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "drained" },
+      spec: {
+        nodeName: node,
+        terminationGracePeriodSeconds: 0,
+        tolerations: [{ operator: "Exists" }],
+        containers: [{ name: "c", image: "example.com/c" }],
+      },
+    };
+    await kubectl("create -f -", JSON.stringify(pod));
+    const dry = await target.kubectl(["drain", node, "--force", "--dry-run=server"]);
+    expect(dry.stdout).toBe(
+      `node/${node} cordoned (server dry run)\nevicting pod ${namespace}/drained (server dry run)\nnode/${node} drained (server dry run)\n`,
+    );
+    const drained = await target.kubectl(["drain", node, "--force", "--timeout=20s"]);
+    expect(drained.stdout).toBe(
+      `node/${node} cordoned\nevicting pod ${namespace}/drained\npod/drained evicted\nnode/${node} drained\n`,
+    );
+    expect(await kubectl(`get node ${node}`)).toMatch(/SchedulingDisabled/);
+    expect(await kubectl("get pods -o name")).not.toContain("drained");
+    expect(await kubectl(`delete node ${node}`)).toContain("deleted");
+  });
+
   it("deletes the namespace with everything in it", async () => {
     const deleted = await target.kubectl(["delete", "ns", namespace, "--timeout=60s"]);
     expect(deleted).toMatchObject({ code: 0, stdout: `namespace "${namespace}" deleted\n` });

@@ -36,10 +36,6 @@ export interface KindDeps {
   readonly addresses: ClusterAddresses;
   /** `serviceaccounts/token`: signs a token; the body is checked already. */
   readonly createToken?: SubresourceCreate;
-  /** `pods/binding`: changes and stores the Pod with `bindPod`. */
-  readonly bindPod?: SubresourceCreate;
-  /** `pods/eviction`: deletes the Pod with the options in the body. */
-  readonly evictPod?: SubresourceCreate;
 }
 
 /** A definition whose regular parts follow from its kind. */

@@ -3,7 +3,7 @@ import { ALL_VERBS } from "./define.ts";
 import { builtinPriority, builtinResources, reviewResources, SYSTEM_NAMESPACES } from "./index.ts";
 
 const answer = () => ({ metadata: {} });
-const all = builtinResources({ createToken: answer, bindPod: answer, evictPod: answer });
+const all = builtinResources({ createToken: answer });
 
 describe("the list of built-in kinds", () => {
   // name in discovery, kind, scope, short names, categories, where it is stored
@@ -82,7 +82,7 @@ describe("the list of built-in kinds", () => {
       "apiservices/status APIService get,patch,update",
     ]);
     const bare = names(builtinResources());
-    expect(bare.some((line) => /token|binding|eviction/.test(line))).toBe(false);
+    expect(bare.some((line) => /token/.test(line))).toBe(false);
   });
 
   test("tells which kinds answer a delete with the object, and which a PUT creates", () => {

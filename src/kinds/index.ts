@@ -40,7 +40,7 @@ export function builtinResources(given: Partial<KindDeps> = {}): ResourceDefinit
     events(),
     namespaces(),
     nodes(),
-    pods(deps),
+    pods(),
     secrets(),
     serviceAccounts(deps),
     services(deps),

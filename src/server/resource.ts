@@ -1,7 +1,7 @@
 /** What a resource is to the server: its names, codec, rules and columns, and what answers its verbs. */
 import type { Clock, Random } from "../api/clock.ts";
 import type { ObjectCodec } from "../api/codec.ts";
-import type { GroupVersionKind, KubeList, KubeObject } from "../api/meta.ts";
+import type { GroupVersionKind, JSONValue, KubeList, KubeObject } from "../api/meta.ts";
 import type { FieldError } from "../api/status.ts";
 import type { UserInfo } from "./identity.ts";
 
@@ -80,8 +80,20 @@ export interface Subresource<T extends KubeObject = KubeObject> {
     /** Changes `parent` in place. */
     write(parent: T, body: KubeObject): FieldError[];
   };
-  /** For a create-only sub-resource that stores nothing itself (`token`, `eviction`). */
+  /** For a create-only sub-resource that stores nothing itself (`token`). */
   create?(context: RequestContext, parent: T, body: KubeObject): Promise<KubeObject> | KubeObject;
+  /**
+   * For a create-only sub-resource that changes the parent (`binding`): the parent as it shall be, a new object. A uid and a
+   * resourceVersion in the body are preconditions. Answered with Success.
+   */
+  change?(context: RequestContext, parent: T, body: KubeObject): T;
+  /** For a create-only sub-resource that deletes the parent (`eviction`). Answered with Success. */
+  readonly deletion?: {
+    /** The DeleteOptions in the body. */
+    options(body: KubeObject): JSONValue | undefined;
+    /** Writes into the parent, before it goes, why it does. `now`: milliseconds. */
+    mark?(parent: T, now: number): void;
+  };
 }
 
 export interface ResourceDefinition<T extends KubeObject = KubeObject> {

@@ -2,7 +2,7 @@
 import { invalidValue, Printed, required } from "../../api/field-errors.ts";
 import { stringifyJSON } from "../../api/json/encode.ts";
 import { pathSegment } from "../../api/names.ts";
-import { badRequest, type FieldError, type StatusError } from "../../api/status.ts";
+import { badRequest, type FieldError, invalid, type StatusError } from "../../api/status.ts";
 import type { ResourceDefinition } from "../../server/resource.ts";
 import { defineKind } from "../define.ts";
 import type {
@@ -104,12 +104,21 @@ export function rulesReviewError(object: SelfSubjectRulesReview): StatusError | 
   return object.spec?.namespace ? undefined : badRequest("no namespace on request");
 }
 
+/** These reviews refuse without naming their kind. */
+function refusing<T>(validate: (object: T) => FieldError[]) {
+  return (object: T): FieldError[] => {
+    const errors = validate(object);
+    if (errors.length > 0) throw invalid({ group: VIRTUAL.group, kind: "" }, "", errors);
+    return errors;
+  };
+}
+
 export function subjectAccessReviews(): ResourceDefinition<SubjectAccessReview> {
   return defineKind<SubjectAccessReview>({
     ...VIRTUAL,
     kind: "SubjectAccessReview",
     namespaced: false,
-    strategy: { validate: validateSubjectAccessReview },
+    strategy: { validate: refusing(validateSubjectAccessReview) },
   });
 }
 
@@ -118,7 +127,7 @@ export function localSubjectAccessReviews(): ResourceDefinition<LocalSubjectAcce
     ...VIRTUAL,
     kind: "LocalSubjectAccessReview",
     namespaced: true,
-    strategy: { validate: validateLocalSubjectAccessReview },
+    strategy: { validate: refusing(validateLocalSubjectAccessReview) },
   });
 }
 
@@ -127,7 +136,7 @@ export function selfSubjectAccessReviews(): ResourceDefinition<SelfSubjectAccess
     ...VIRTUAL,
     kind: "SelfSubjectAccessReview",
     namespaced: false,
-    strategy: { validate: validateSelfSubjectAccessReview },
+    strategy: { validate: refusing(validateSelfSubjectAccessReview) },
   });
 }
 

@@ -2,10 +2,10 @@ import { describe, expect, test } from "vitest";
 import { StatusError } from "../../api/status.ts";
 import type { Pod } from "../generated/types.ts";
 import { decoded, printedRow, rehearseCreate, rehearseUpdate, subStrategy } from "../rehearse.ts";
-import { boundPod, pods } from "./pod.ts";
+import { boundPod, markEvicted, pods } from "./pod.ts";
 import { defaultPullPolicy } from "./pod-defaults.ts";
 
-const definition = pods({});
+const definition = pods();
 const minimal = { metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "nginx" }] } };
 const pod = (spec: object, rest: object = {}) => ({ ...minimal, spec: { ...minimal.spec, ...spec }, ...rest });
 const container = (fields: object) => pod({ containers: [{ name: "c", image: "nginx", ...fields }] });
@@ -292,6 +292,23 @@ describe("binding", () => {
     ]);
     expect(() => boundPod(bound, binding, 0)).toThrow('pod p is already assigned to node "n"');
     expect(() => boundPod(bound, binding, 0)).toThrow(StatusError);
+  });
+});
+
+describe("eviction", () => {
+  test("is noted as a condition, once", () => {
+    const evicted = rehearseCreate(definition, minimal).object;
+    markEvicted(evicted, 1_000);
+    const noted = structuredClone(evicted.status);
+    expect(noted?.conditions).toContainEqual({
+      type: "DisruptionTarget",
+      status: "True",
+      lastTransitionTime: "1970-01-01T00:00:01Z",
+      reason: "EvictionByEvictionAPI",
+      message: "Eviction API: evicting",
+    });
+    markEvicted(evicted, 2_000);
+    expect(evicted.status).toEqual(noted);
   });
 });
 

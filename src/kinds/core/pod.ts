@@ -1,12 +1,12 @@
 /** Pod: containers that run together on one node. */
 import { forbiddenField, invalidValue, notSupported, required } from "../../api/field-errors.ts";
-import { type KubeObject, qualified } from "../../api/meta.ts";
+import { type JSONValue, type KubeObject, qualified } from "../../api/meta.ts";
 import { dns1123Label, dns1123Subdomain, rangeMessage } from "../../api/names.ts";
 import { conflict, type FieldError, invalid } from "../../api/status.ts";
 import { formatTime } from "../../api/time.ts";
 import type { RequestContext, ResourceDefinition, Strategy, Subresource } from "../../server/resource.ts";
-import { defineKind, type KindDeps, keep, keepMeta, statusSubresource } from "../define.ts";
-import type { Binding, Container, Pod, PodCondition, PodSpec } from "../generated/types.ts";
+import { defineKind, keep, keepMeta, statusSubresource } from "../define.ts";
+import type { Binding, Container, Eviction, Pod, PodCondition, PodSpec } from "../generated/types.ts";
 import { deepCopy, immutable, semanticEqual } from "../semantic.ts";
 import { codecFor } from "../tables.ts";
 import { podTable } from "./pod-columns.ts";
@@ -207,6 +207,9 @@ export function boundPod(pod: Pod, binding: Binding, now: number): Pod {
   const annotations = new Map(Object.entries(bound.metadata.annotations ?? {}));
   for (const [key, value] of Object.entries(binding.metadata?.annotations ?? {})) annotations.set(key, value);
   if (annotations.size > 0) bound.metadata.annotations = Object.fromEntries(annotations);
+  const labels = new Map(Object.entries(bound.metadata.labels ?? {}));
+  for (const [key, value] of Object.entries(binding.metadata?.labels ?? {})) labels.set(key, value);
+  if (labels.size > 0) bound.metadata.labels = Object.fromEntries(labels);
   bound.status ??= {};
   delete bound.status.nominatedNodeName;
   bound.status.conditions ??= [];
@@ -218,31 +221,46 @@ export function boundPod(pod: Pod, binding: Binding, now: number): Pod {
   return bound;
 }
 
-function bindingSubresource(bind: NonNullable<KindDeps["bindPod"]>): Subresource<Pod> {
-  return {
-    name: "binding",
-    verbs: ["create"],
-    kind: BINDING,
-    codec: codecFor(BINDING),
-    create(context: RequestContext, pod: Pod, body: KubeObject) {
-      const errors = validateBinding(body as Binding);
-      if (errors.length > 0) throw invalid({ group: "", kind: qualified("Binding", "") }, context.name, errors);
-      return bind(context, pod, body);
-    },
+const bindingSubresource: Subresource<Pod> = {
+  name: "binding",
+  verbs: ["create"],
+  kind: BINDING,
+  codec: codecFor(BINDING),
+  change(context: RequestContext, pod: Pod, body: KubeObject) {
+    const errors = validateBinding(body as Binding);
+    if (errors.length > 0) throw invalid({ group: "", kind: qualified("Binding", "") }, context.name, errors);
+    return boundPod(pod, body as Binding, context.clock.now());
+  },
+};
+
+/** Notes that the pod was asked to go. `now`: milliseconds. */
+export function markEvicted(pod: Pod, now: number): void {
+  pod.status ??= {};
+  pod.status.conditions ??= [];
+  const { conditions } = pod.status;
+  const index = conditions.findIndex((condition) => condition.type === "DisruptionTarget");
+  const before = conditions[index];
+  const condition: PodCondition = {
+    type: "DisruptionTarget",
+    status: "True",
+    lastTransitionTime: before?.status === "True" ? (before.lastTransitionTime ?? null) : formatTime(now),
+    reason: "EvictionByEvictionAPI",
+    message: "Eviction API: evicting",
   };
+  if (index < 0) conditions.push(condition);
+  else conditions[index] = condition;
 }
 
-function evictionSubresource(evict: NonNullable<KindDeps["evictPod"]>): Subresource<Pod> {
-  return {
-    name: "eviction",
-    verbs: ["create"],
-    kind: EVICTION,
-    codec: codecFor(EVICTION),
-    create: (context, pod, body) => evict(context, pod, body),
-  };
-}
+/** No PodDisruptionBudget can stand in the way: the kind is not served. */
+const evictionSubresource: Subresource<Pod> = {
+  name: "eviction",
+  verbs: ["create"],
+  kind: EVICTION,
+  codec: codecFor(EVICTION),
+  deletion: { options: (body) => (body as Eviction).deleteOptions as JSONValue | undefined, mark: markEvicted },
+};
 
-export function pods(deps: Pick<KindDeps, "bindPod" | "evictPod">): ResourceDefinition<Pod> {
+export function pods(): ResourceDefinition<Pod> {
   return defineKind<Pod>({
     group: "",
     version: "v1",
@@ -263,11 +281,7 @@ export function pods(deps: Pick<KindDeps, "bindPod" | "evictPod">): ResourceDefi
       "status.podIPs": (pod) => pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP ?? "",
       "status.nominatedNodeName": (pod) => pod.status?.nominatedNodeName ?? "",
     },
-    subresources: [
-      ...(deps.bindPod === undefined ? [] : [bindingSubresource(deps.bindPod)]),
-      ...(deps.evictPod === undefined ? [] : [evictionSubresource(deps.evictPod)]),
-      statusSubresource(statusStrategy),
-    ],
+    subresources: [bindingSubresource, evictionSubresource, statusSubresource(statusStrategy)],
     table: podTable,
   });
 }

@@ -137,11 +137,27 @@ function validate(options: DeleteOptions): FieldError[] {
   return errors;
 }
 
-/** Throws 400 for what cannot be read, 422 for what must not be combined. */
-export async function decodeDeleteOptions(exchange: Exchange): Promise<DeleteOptions> {
-  const body = await exchange.body.bytes(BODY_LIMIT);
-  const options = body.length > 0 ? fromBody(body, bodyMediaType(exchange)) : fromQuery(exchange.query);
+function checked(options: DeleteOptions): DeleteOptions {
   const errors = validate(options);
   if (errors.length > 0) throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", errors);
   return options;
+}
+
+/** Throws 400 for what cannot be read, 422 for what must not be combined. */
+export async function decodeDeleteOptions(exchange: Exchange): Promise<DeleteOptions> {
+  const body = await exchange.body.bytes(BODY_LIMIT);
+  return checked(body.length > 0 ? fromBody(body, bodyMediaType(exchange)) : fromQuery(exchange.query));
+}
+
+/** The options another object holds (an Eviction). Throws as `decodeDeleteOptions`, and 400 for dry-runs that differ from the request's. */
+export function embeddedDeleteOptions(value: JSONValue | undefined, dryRun: readonly string[]): DeleteOptions {
+  const options = fromValue(value ?? null);
+  if (dryRun.length > 0) {
+    if (options.dryRun.length === 0) options.dryRun = dryRun;
+    else if (options.dryRun.join() !== dryRun.join()) {
+      const [asked, held] = [dryRun, options.dryRun].map((one) => `[${one.join(" ")}]`);
+      throw badRequest(`Non-matching dry-run options in request and content: ${asked} and ${held}`);
+    }
+  }
+  return checked(options);
 }

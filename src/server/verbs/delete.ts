@@ -99,8 +99,32 @@ export interface Deletion {
   readonly showObject: boolean;
 }
 
-/** Deletes the object of the call's name. Throws 404, and 409 when a precondition does not hold. */
-export async function deleteStored(call: Call, options: DeleteOptions): Promise<Deletion> {
+/** Stores what `mark` writes into the object, and answers with the options that then hold for its deletion. */
+async function markFirst(
+  call: Call,
+  options: DeleteOptions,
+  mark: (object: KubeObject) => void,
+): Promise<DeleteOptions> {
+  const { item } = await guaranteedUpdate(call, { dryRun: false }, async (old) => {
+    const object = old!;
+    checkEarly(call, options, object);
+    mark(object);
+    return { action: "store", object };
+  });
+  const { preconditions } = options;
+  if (preconditions?.resourceVersion === undefined) return options;
+  const { resourceVersion } = item.object().metadata;
+  return { ...options, preconditions: { ...preconditions, ...(resourceVersion && { resourceVersion }) } };
+}
+
+/** Deletes the object of the call's name; first `mark` may note in it why. Throws 404, and 409 when a precondition does not hold. */
+export async function deleteStored(
+  call: Call,
+  given: DeleteOptions,
+  mark?: (object: KubeObject) => void,
+): Promise<Deletion> {
+  const marks = mark !== undefined && given.dryRun.length === 0;
+  const options = marks ? await markFirst(call, given, mark) : given;
   const { endpoint, backing } = call;
   const { strategy } = endpoint.definition;
   const dryRun = options.dryRun.length > 0;
