@@ -21,7 +21,7 @@ async function ensure(create: Promise<unknown>): Promise<void> {
 }
 
 /** Creates the system namespaces that are missing. */
-export async function ensureNamespaces(client: Client): Promise<void> {
+async function ensureNamespaces(client: Client): Promise<void> {
   const namespaces = client.resource(NAMESPACES);
   await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(namespaces.create({ metadata: { name } }))));
 }

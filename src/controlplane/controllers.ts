@@ -19,7 +19,7 @@ export interface ControllersOptions {
 
 const SILENT: ControllerLog = { info: () => {}, warn: () => {} };
 /** Who holds it runs the controllers. */
-export const CONTROLLERS_LEASE = { namespace: "kube-system", name: "tenon-controllers" };
+const CONTROLLERS_LEASE = { namespace: "kube-system", name: "tenon-controllers" };
 
 /** A candidate's name as upstream makes it. */
 export function candidate(client: Client): string {
