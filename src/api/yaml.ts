@@ -15,7 +15,7 @@ import {
 import { formatNumber } from "./json/encode.ts";
 import { newObject } from "./json/object.ts";
 import { MAX_PROBLEMS, type Parsed } from "./json/parse.ts";
-import { decodeStrictUTF8, sortKeys } from "./json/utf8.ts";
+import { decodeStrictUTF8, decodeUTF8, sortKeys } from "./json/utf8.ts";
 import type { JSONObject, JSONValue } from "./meta.ts";
 
 export class YAMLSyntaxError extends Error {
@@ -149,7 +149,7 @@ class Composer {
       case "!!str":
         return source;
       case "!!binary":
-        return decodeUTF8(Uint8Array.from(atob(source.replace(/\s/g, "")), (character) => character.charCodeAt(0)));
+        return binary(source);
       case "!!null":
       case "!!bool":
       case "!!int":
@@ -269,4 +269,14 @@ function writeScalar(value: null | boolean | number | bigint | string, indent: s
     return [chomping, ...kept.split("\n").map((line) => (line === "" ? "" : `${indent}  ${line}`))].join("\n");
   }
   return JSON.stringify(value);
+}
+
+function binary(source: string): string {
+  let bytes: string;
+  try {
+    bytes = atob(source.replace(/\s/g, ""));
+  } catch {
+    throw new YAMLSyntaxError("yaml: !!binary value contains invalid base64 data");
+  }
+  return decodeUTF8(Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
 }
