@@ -145,6 +145,7 @@ describe("YAML", () => {
     ["an anchor that holds itself", "a: &a [*a]\n"],
     ["an alias of nothing", "metadata: *no\n"],
     ["an open bracket", "a: [\n"],
+    ["base64 that is none", "metadata: {name: a}\ndata: {a: !!binary '!!!'}\n"],
     ["a tab as indentation", "a:\n\tb: c\n"],
     ["bytes that are no UTF-8", Buffer.from("metadata: {name: \xff}\n", "latin1")],
   ])("%s", async (_, body) => {
