@@ -32,6 +32,7 @@ const CONTAINER_CPU = 3;
 const CONTAINER_MEMORY = 4;
 const CONTAINER_START = 5;
 
+const NO_POINT = emptyPoint();
 const encoder = new TextEncoder();
 const FAMILIES: readonly (readonly [bytes: Uint8Array, family: number])[] = [
   [encoder.encode("node_cpu_usage_seconds_total"), NODE_CPU],
@@ -41,52 +42,76 @@ const FAMILIES: readonly (readonly [bytes: Uint8Array, family: number])[] = [
   [encoder.encode("container_start_time_seconds"), CONTAINER_START],
 ];
 
+/** A container's series: its label text, whose names were parsed once, and the point it has in the response being read. */
 interface Series {
+  readonly labels: Uint8Array;
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
   readonly key: string;
+  /** Its place in the order of the last response. */
+  index: number;
+  /** The response `point` belongs to. */
+  response: number;
+  point: Point;
 }
 
 /**
- * Decodes the responses of one kubelet, again and again. It remembers which label text names which container, so that a
- * second response of the same node allocates only its points.
+ * Decodes the responses of one kubelet, again and again. Kubelets keep their order: the series that followed another one last
+ * time is tried first, by its bytes, so that a response with the same containers makes no string at all.
  */
 export class ResourceMetricsDecoder {
-  #series = new Map<string, Series>();
+  #known = new Map<string, Series>();
+  #order: Series[] = [];
+  #response = 0;
 
   /** Throws ExpositionError for a malformed body. `requested`: when the request was sent, for lines without a timestamp. */
   decode(body: Uint8Array, requested: number): NodeBatch {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-    const known = this.#series;
-    const seen = new Map<string, Series>();
+    const response = ++this.#response;
+    const order = this.#order;
     const pods = new Map<string, PodPoints>();
+    const seen: Series[] = [];
     let node: Point | undefined;
     let family = 0;
+    let next = 0;
 
-    const pointOf = (labelsStart: number, labelsEnd: number): Point => {
-      const labels = bytes.toString("latin1", labelsStart, labelsEnd);
-      let series = seen.get(labels);
+    const seriesOf = (start: number, end: number): Series => {
+      const guess = order[next];
+      if (guess !== undefined && sameText(bytes, start, end, guess.labels)) return guess;
+      const text = bytes.toString("latin1", start, end);
+      let series = this.#known.get(text);
       if (series === undefined) {
-        series = known.get(labels) ?? parseSeries(labels);
-        seen.set(labels, series);
+        series = newSeries(text, Buffer.from(bytes.subarray(start, end)), order.length);
+        this.#known.set(text, series);
       }
+      return series;
+    };
+    const pointOf = (labelsStart: number, labelsEnd: number): Point => {
+      const series = seriesOf(labelsStart, labelsEnd);
+      next = series.index + 1;
+      if (series.response === response) return series.point;
+      series.response = response;
+      seen.push(series);
       let pod = pods.get(series.key);
       if (pod === undefined) {
         pod = { namespace: series.namespace, name: series.pod, containers: new Map() };
         pods.set(series.key, pod);
       }
+      // Two texts may name one container: labels in another order.
       let point = pod.containers.get(series.container);
       if (point === undefined) {
         point = emptyPoint();
         pod.containers.set(series.container, point);
       }
+      series.point = point;
       return point;
     };
 
     const visitor: SampleVisitor = {
       wants(from, start, end) {
         family = familyOf(from, start, end);
+        next = 0;
         return family !== 0;
       },
       sample(_, labelsStart, labelsEnd, value, timestamp) {
@@ -120,13 +145,39 @@ export class ResourceMetricsDecoder {
         }
       },
     };
-    readExposition(bytes, visitor);
-    this.#series = seen;
+    try {
+      readExposition(bytes, visitor);
+    } catch (error) {
+      // What was half read is not worth remembering, and might be different every time.
+      this.#remember([]);
+      throw error;
+    }
+    this.#remember(seen);
 
     for (const [key, pod] of pods) if (!complete(pod)) pods.delete(key);
     const whole = node !== undefined && node.cpuNanoseconds !== 0 && node.memoryBytes !== 0 && node.timestamp !== 0;
     return { node: whole ? node : undefined, pods };
   }
+
+  /** Keeps what this response had, in its order; containers that are gone are forgotten. */
+  #remember(seen: Series[]): void {
+    const order = this.#order;
+    if (seen.length === order.length && seen.every((series, index) => series === order[index])) return;
+    const known = new Map<string, Series>();
+    seen.forEach((series, index) => {
+      series.index = index;
+      known.set(Buffer.from(series.labels).toString("latin1"), series);
+    });
+    this.#known = known;
+    this.#order = seen;
+  }
+}
+
+function sameText(body: Uint8Array, start: number, end: number, text: Uint8Array): boolean {
+  if (end - start !== text.length) return false;
+  // From the end: names that belong together begin alike.
+  for (let index = text.length - 1; index >= 0; index--) if (body[start + index] !== text[index]) return false;
+  return true;
 }
 
 function emptyPoint(): Point {
@@ -149,11 +200,11 @@ function familyOf(body: Uint8Array, start: number, end: number): number {
   return 0;
 }
 
-function parseSeries(labels: string): Series {
-  const namespace = labelValue(labels, 'namespace="');
-  const pod = labelValue(labels, 'pod="');
-  const container = labelValue(labels, 'container="');
-  return { namespace, pod, container, key: `${namespace}/${pod}` };
+function newSeries(text: string, labels: Uint8Array, index: number): Series {
+  const namespace = labelValue(text, 'namespace="');
+  const pod = labelValue(text, 'pod="');
+  const container = labelValue(text, 'container="');
+  return { labels, namespace, pod, container, key: `${namespace}/${pod}`, index, response: 0, point: NO_POINT };
 }
 
 function labelValue(labels: string, opening: string): string {
