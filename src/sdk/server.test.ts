@@ -1,5 +1,9 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer as createNetServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { systemClock, systemRandom } from "../api/machine.ts";
+import { createClient } from "../client/client.ts";
 import { createServer, createStore, defineResource, type ExtensionServer, type Served } from "./index.ts";
 
 const Joke = defineResource({
@@ -188,6 +192,42 @@ describe("the same resource in a store", () => {
     expect(blind.status).toBe(201);
     const put = await call("PUT", `${JOKES}/s`, body("y"));
     expect(put.json().message).toContain("metadata.resourceVersion: Invalid value: 0: must be specified for an update");
+  });
+});
+
+describe("listening", () => {
+  it("leaves nothing open when the registration fails, and may be tried again", async () => {
+    const server = createServer({ resources: [Joke.serve({ list: () => [] })] });
+    servers.push(server);
+    const taken = createNetServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    taken.close();
+    await once(taken, "close");
+    const client = createClient(
+      { request: () => Promise.reject(new Error("nobody answers")), close: async () => {} },
+      { clock: systemClock, random: systemRandom },
+    );
+    const register = { service: "jokes" };
+    await expect(server.listen({ port, insecure: true, client, register })).rejects.toThrow("nobody answers");
+    expect(server.shell).toBeUndefined();
+    expect(await server.listen({ port, insecure: true })).toMatchObject({ port });
+  });
+
+  it("fails with what opening the store failed with, and closes all the same", async () => {
+    const store = createStore({ path: "/dev/null/store.db" });
+    const server = createServer({ resources: [Joke.stored(store)] });
+    await expect(server.listen({ port: 0, insecure: true })).rejects.toMatchObject({ code: "STORE_OPEN" });
+    expect(await server.close()).toBeUndefined();
+  });
+
+  it("creates with a PUT where the author allows it", async () => {
+    const call = await serving(
+      Joke.stored(createStore(), { allowCreateOnUpdate: true, allowUnconditionalUpdate: true }),
+    );
+    const body = { apiVersion: "fun.example.com/v1", kind: "Joke", metadata: { name: "s" }, spec: { topic: "cats" } };
+    const put = await call("PUT", `${JOKES}/s`, body);
+    expect([put.status, put.json().spec]).toEqual([201, { stars: 3, topic: "cats" }]);
   });
 });
 

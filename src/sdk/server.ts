@@ -76,7 +76,13 @@ export function createServer({ resources, ...options }: ExtensionServerOptions):
     async listen(at = {}) {
       if (listening !== undefined) throw new Error("the server listens already");
       listening = import("./serving.ts").then(({ serve }) => serve(groups, context, at));
-      serving = await listening;
+      try {
+        serving = await listening;
+      } catch (error) {
+        // Nothing was left open: it may be tried again.
+        listening = undefined;
+        throw error;
+      }
       return serving.address;
     },
     async close() {

@@ -43,43 +43,50 @@ type Context = Omit<ExtensionServerOptions, "resources"> & {
 /** Resolves when the server listens and is registered. */
 export async function serve(groups: readonly Group[], context: Context, at: ListenOptions): Promise<Serving> {
   const { clock, random, logger } = context;
-  const ownClient = at.insecure || at.client !== undefined ? undefined : await clientOf(at.kubeconfig, clock, random);
-  const client = at.client ?? ownClient;
-  const identity = at.insecure ? anybody : await delegated(client!, context);
-  const made = at.tls === undefined ? selfSigned(at, { clock, random }) : undefined;
-  const shell = createShell({
-    routes: await routesOf(groups, context),
-    authenticator: identity.authenticator,
-    authorizer: identity.authorizer,
-    clock,
-    random,
-    logger,
-    tls: at.tls ?? made!.serving,
-    healthChecks: context.healthChecks ?? [],
-    ...(context.metrics !== undefined && { metrics: context.metrics }),
-  });
-  const address = await shell.listen({ port: at.port ?? 443, host: at.host ?? "127.0.0.1" });
-  let registration: Registration | undefined;
-  if (at.register !== undefined) {
-    if (client === undefined)
-      throw new TypeError("register needs a main API server: give kubeconfig or client, and not insecure");
-    const trust = at.register.caBundle ?? made?.ca;
-    const options = { ...at.register, ...(trust !== undefined && { caBundle: trust }) };
-    registration = await register(client, address.port, groups, options, at.registerReady ?? true);
+  // What was opened, closed in the reverse order: by whoever closes the server, or here when something on the way fails.
+  const opened = new AsyncDisposableStack();
+  try {
+    let client = at.client;
+    if (client === undefined && !at.insecure) {
+      const own = await clientOf(at.kubeconfig, clock, random);
+      opened.defer(() => own.close());
+      client = own;
+    }
+    const identity = at.insecure ? anybody : await delegated(client!, context);
+    opened.defer(() => identity.close());
+    const made = at.tls === undefined ? selfSigned(at, { clock, random }) : undefined;
+    const shell = createShell({
+      routes: await routesOf(groups, context, identity.authorizer),
+      authenticator: identity.authenticator,
+      authorizer: identity.authorizer,
+      clock,
+      random,
+      logger,
+      tls: at.tls ?? made!.serving,
+      healthChecks: context.healthChecks ?? [],
+      ...(context.metrics !== undefined && { metrics: context.metrics }),
+    });
+    opened.defer(() => shell.close());
+    const address = await shell.listen({ port: at.port ?? 443, host: at.host ?? "127.0.0.1" });
+    let registration: Registration | undefined;
+    if (at.register !== undefined) {
+      if (client === undefined)
+        throw new TypeError("register needs a main API server: give kubeconfig or client, and not insecure");
+      const trust = at.register.caBundle ?? made?.ca;
+      const options = { ...at.register, ...(trust !== undefined && { caBundle: trust }) };
+      const registered = await register(client, address.port, groups, options, at.registerReady ?? true);
+      opened.defer(() =>
+        registered.leave().catch((error: unknown) => {
+          logger.warn({ code: "leave", error: String(error) }, "the registration could not be withdrawn");
+        }),
+      );
+      registration = registered;
+    }
+    return { shell, address, registration, close: () => opened.disposeAsync() };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
   }
-  return {
-    shell,
-    address,
-    registration,
-    async close() {
-      await registration?.leave().catch((error: unknown) => {
-        logger.warn({ code: "leave", error: String(error) }, "the registration could not be withdrawn");
-      });
-      await shell.close();
-      await identity.close();
-      await ownClient?.close();
-    },
-  };
 }
 
 interface Identity {
@@ -103,7 +110,11 @@ function delegated(client: Client, { alwaysAllowPaths, logger }: Context): Promi
   });
 }
 
-async function routesOf(groups: readonly Group[], { clock, random, version = "v0.0.0" }: Context): Promise<RouteTable> {
+async function routesOf(
+  groups: readonly Group[],
+  { clock, random, version = "v0.0.0" }: Context,
+  authorizer: Authorizer,
+): Promise<RouteTable> {
   const table = new RouteTable();
   for (const group of groups) {
     const state = await group.store?.open();
@@ -114,6 +125,7 @@ async function routesOf(groups: readonly Group[], { clock, random, version = "v0
         version: group.version,
         resources: group.members.map(({ served }) => served),
         ...(state !== undefined && { state }),
+        authorizer,
         clock,
         random,
         openapi: lazyDocument(() => documentOf(group, version)),

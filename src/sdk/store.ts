@@ -35,7 +35,8 @@ export function createStore(options: StoreOptions = {}): Store {
       return opened;
     },
     async close() {
-      await (await opened)?.close();
+      // What could not be opened need not be closed.
+      await (await opened?.catch(() => undefined))?.close();
     },
   };
 }
