@@ -209,7 +209,10 @@ describe("kubectl, unmodified", () => {
     );
     expect(await kubectl(`get node ${node}`)).toMatch(/SchedulingDisabled/);
     expect(await kubectl("get pods -o name")).not.toContain("drained");
-    expect(await kubectl(`delete node ${node}`)).toContain("deleted");
+    expect(await target.kubectl(["delete", "node", node])).toMatchObject({
+      code: 0,
+      stdout: `node "${node}" deleted\n`,
+    });
   });
 
   it("deletes the namespace with everything in it", async () => {
