@@ -16,10 +16,22 @@ export interface ParsedSubject {
   readonly uids: readonly string[];
 }
 
+/** A front proxy's certificate is asked for its name on every request, and reading it takes tens of microseconds. */
+const parsed = new WeakMap<X509Certificate, ParsedSubject>();
+
 /**
  * The common name (the last one, as Go reads it; "" when there is none), the organizations in order, and every uid. `X509Certificate.subject` is one string with escapes; `toLegacyObject` hands values over unescaped and apart.
  */
 export function parseSubject(certificate: X509Certificate): ParsedSubject {
+  let subject = parsed.get(certificate);
+  if (subject === undefined) {
+    subject = read(certificate);
+    parsed.set(certificate, subject);
+  }
+  return subject;
+}
+
+function read(certificate: X509Certificate): ParsedSubject {
   const subject = certificate.toLegacyObject().subject as unknown as Readonly<
     Record<string, string | string[] | undefined>
   >;
