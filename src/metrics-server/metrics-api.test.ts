@@ -146,7 +146,7 @@ describe("metrics.k8s.io", () => {
       'nodemetrics.metrics.k8s.io "n3" not found',
       { name: "n3", group: "metrics.k8s.io", kind: "nodemetrics" },
     ],
-    ["/nodes/n9", 404, 'nodes "n9" not found', { name: "n9", kind: "nodes" }],
+    ["/nodes/n9", 404, 'node "n9" not found', { name: "n9", kind: "node" }],
     [
       "/namespaces/shop/pods/new",
       404,
@@ -170,8 +170,17 @@ describe("metrics.k8s.io", () => {
     expect([status.code, status.message, status.details]).toEqual([code, message, details]);
   });
 
+  it("cannot be watched, in the words of the original", async () => {
+    const { call } = await serving();
+    const { code, message, details } = (await call("/pods?watch=true")).json();
+    expect([code, message, details]).toEqual([
+      405,
+      'watch is not supported on resources of kind "pods.metrics.k8s.io"',
+      { group: "metrics.k8s.io", kind: "pods" },
+    ]);
+  });
+
   it.each([
-    ["GET", "/pods?watch=true"],
     ["POST", "/namespaces/shop/pods"],
     ["DELETE", "/namespaces/shop/pods/cart"],
     ["PUT", "/nodes/n1"],

@@ -103,7 +103,8 @@ export function metricsResources(version: MetricsVersion, sources: MetricsSource
       {
         get({ name }) {
           const node = nodes.get(name);
-          if (node === undefined) throw notFound({ group: "", resource: "nodes" }, name);
+          // The singular is upstream's.
+          if (node === undefined) throw notFound({ group: "", resource: "node" }, name);
           const answer = nodeMetrics(node);
           if (answer === undefined) throw notFound({ group: GROUP, resource: "nodemetrics" }, name);
           return answer;

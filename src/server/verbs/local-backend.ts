@@ -1,7 +1,7 @@
 /** A backend that answers from this process: each resource of one group-version, bound to the store or to functions, and the verbs in front of them. */
 import type { Clock, Random } from "../../api/clock.ts";
 import { goQuote } from "../../api/go-quote.ts";
-import { badRequest, methodNotAllowed, resourceNotFound, StatusError } from "../../api/status.ts";
+import { badRequest, methodNotAllowed, methodNotSupported, resourceNotFound, StatusError } from "../../api/status.ts";
 import type { State } from "../../store/state.ts";
 import type { Admission } from "../admission.ts";
 import type { Authorizer } from "../authorization.ts";
@@ -94,7 +94,11 @@ async function dispatch(backing: Backing, endpoints: ReadonlyMap<string, Endpoin
   if (exchange.method === "HEAD") throw methodNotAllowed();
   if (info.subresource !== "") return subresource(call, info.verb);
   const answer = VERBS.get(info.verb);
-  if (answer === undefined || !endpoint.allows(info.verb as Verb)) throw methodNotAllowed();
+  if (answer === undefined || !endpoint.allows(info.verb as Verb)) {
+    // The route is that of a list; only then is it known that nothing here can watch.
+    if (info.verb === "watch" && endpoint.allows("list")) throw methodNotSupported(endpoint.groupResource, "watch");
+    throw methodNotAllowed();
+  }
   // PUT and PATCH have no route without a name, POST none with one, and none over all namespaces.
   const nameless = info.name === "";
   if ((info.verb === "update" || info.verb === "patch") && nameless) throw methodNotAllowed();
