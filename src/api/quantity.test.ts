@@ -80,7 +80,8 @@ describe("arithmetic", () => {
 describe("laws", () => {
   const quantity = fc
     .tuple(
-      fc.bigInt({ min: -(10n ** 12n), max: 10n ** 12n }),
+      // Short of 10^21, which upstream prints without a suffix.
+      fc.bigInt({ min: 1n - 10n ** 12n, max: 10n ** 12n - 1n }),
       fc.constantFrom("", "m", "u", "n", "k", "M", "G", "Ki", "Mi", "Gi", "e3"),
     )
     .map(([value, suffix]) => `${value}${suffix}`);
