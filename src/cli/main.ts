@@ -1,9 +1,13 @@
 #!/usr/bin/env node
 /** The `tenon` command. Each part is loaded only when it is asked for. */
+import { enableCompileCache } from "node:module";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { TENON_VERSION } from "../controlplane/version.ts";
 import { METRICS_SERVER_FLAGS } from "../metrics-server/flags.ts";
 import { stayAlive } from "./lifetime.ts";
+
+// The parts are loaded below, by their commands: a second start finds them compiled.
+enableCompileCache();
 
 const LOG_LEVELS = ["error", "warn", "info", "debug"];
 
