@@ -160,7 +160,13 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const metrics = new Metrics(clock);
   const apiServices = listers.of<APIService>(APISERVICES.group, APISERVICES.resource);
   const checks: HealthCheck[] = [
-    { name: "etcd", check: async () => void (await state.head()) },
+    {
+      name: "etcd",
+      check: async () => {
+        await state.head();
+        return state.trouble;
+      },
+    },
     // Objects are read from the store's own memory: there is nothing to wait for once it is open.
     { name: "informer-sync", endpoints: ["readyz"], check: () => {} },
     // All but the last, which upstream adds after the check that follows.

@@ -1,5 +1,6 @@
 /** How failures are answered: a `Status` for API clients, plain text where upstream answers plain text, a coded line for the operator. */
-import { StatusError } from "../api/status.ts";
+import { internalError, StatusError, serviceUnavailable } from "../api/status.ts";
+import { StoreError } from "../store/errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Logger } from "./logger.ts";
 import { sendStatus as sendNegotiated } from "./representation/status.ts";
@@ -24,8 +25,9 @@ export function sendError(exchange: Exchange, error: StatusError): void {
 }
 
 /**
- * Answers for whatever was thrown. StatusErrors are shown; anything else is a defect: the operator reads it under the code
- * `request-panic` with the audit id, the client sees a 500 without details. A response that had begun is cut off.
+ * Answers for whatever was thrown. StatusErrors are shown; of the store's errors the operator reads all, the client that something is
+ * wrong; anything else is a defect: the operator reads it under the code `request-panic` with the audit id, the client sees a 500
+ * without details. A response that had begun is cut off.
  */
 export function answerFailure(exchange: Exchange, error: unknown, logger: Logger): void {
   const { response } = exchange;
@@ -37,15 +39,24 @@ export function answerFailure(exchange: Exchange, error: unknown, logger: Logger
   const cancelled = error instanceof RequestCancelled || (isAbort(error) && exchange.signal.aborted);
   if (!cancelled && !(error instanceof StatusError)) report(exchange, error, logger);
   if (cancelled || response.started) response.abort();
-  else sendError(exchange, error instanceof StatusError ? error : new StatusError(500, "InternalError", PANIC_TEXT));
+  else sendError(exchange, shown(error));
+}
+
+function shown(error: unknown): StatusError {
+  if (error instanceof StatusError) return error;
+  if (!(error instanceof StoreError)) return new StatusError(500, "InternalError", PANIC_TEXT);
+  // A write that failed may be on the disk all the same: it is not for the client to send again unseen.
+  if (error.code === "STORE_WRITE") return internalError("the store could not make the write durable");
+  return serviceUnavailable("the store is not available");
 }
 
 const isAbort = (error: unknown) => error instanceof Error && error.name === "AbortError";
 
 function report(exchange: Exchange, error: unknown, logger: Logger): void {
+  const code = error instanceof StoreError ? "store" : "request-panic";
   logger.error(
     {
-      code: "request-panic",
+      code,
       err: error,
       auditID: exchange.auditID,
       method: exchange.method,

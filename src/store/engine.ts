@@ -60,6 +60,8 @@ export interface Engine {
   feed(after: Revision, listener: (feed: Feed) => void, signal: AbortSignal): Promise<void>;
   /** The last durable revision: a read that starts now must see at least this one. */
   head(): Promise<Revision>;
+  /** Why nothing is written any more until the engine is opened again; undefined while all is well, and for engines that recover by themselves. */
+  trouble?(): Error | undefined;
   /** The oldest revision that `scan` and `feed` can still start at, if the engine knows: what it is replayed from after a restart. */
   oldest?(): Promise<Revision>;
   /** Forgets history before `revision`: `scan` at it and `feed` after it still work. */

@@ -247,15 +247,18 @@ describe("a feed that breaks", () => {
     const { engine, clock } = await open();
     const broken = Promise.withResolvers<void>();
     const told = Promise.withResolvers<unknown>();
+    const timersBefore = clock.waiting;
     const state = await openState({ ...engine, feed: () => broken.promise }, { clock, onTrouble: told.resolve });
     const waiting = expect(state.reached(5)).rejects.toMatchObject({ code: "STORE_CLOSED" });
     broken.reject(new Error("the disk is on fire"));
     expect(await told.promise).toEqual(new Error("the disk is on fire"));
     await waiting;
     expect(state.view().count("")).toBe(0);
+    expect(state.trouble?.message).toContain("the disk is on fire");
     await expect(state.commit({ key: "/a/x", expected: 0, value: object("x") })).rejects.toMatchObject({
       message: expect.stringContaining("the disk is on fire"),
     });
     await state.close();
+    expect(clock.waiting).toBe(timersBefore);
   });
 });

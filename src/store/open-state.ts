@@ -149,6 +149,10 @@ class EngineState implements State {
     return this.#ring.applied;
   }
 
+  get trouble(): Error | undefined {
+    return this.#closed ?? this.#engine.trouble?.();
+  }
+
   head(): Promise<Revision> {
     return this.#engine.head();
   }
@@ -221,11 +225,9 @@ class EngineState implements State {
   }
 
   async close(): Promise<void> {
-    if (this.#closed === undefined) {
-      this.#fail(new StoreError("STORE_CLOSED", "the store is closed"));
-      this.#sweep?.cancel();
-      this.#abort.abort();
-    }
+    this.#fail(new StoreError("STORE_CLOSED", "the store is closed"));
+    this.#sweep?.cancel();
+    this.#abort.abort();
     await this.#following;
     await this.#engine.close();
   }

@@ -74,6 +74,8 @@ export interface StateWrite {
 export interface State {
   /** The last revision applied here. */
   readonly revision: Revision;
+  /** Why no write is taken any more: only opening the store again helps. */
+  readonly trouble: Error | undefined;
   /** The engine's durable head: await it, then `reached(head)`, for a consistent read. */
   head(): Promise<Revision>;
   /** Resolves when `revision` is applied. Rejects with the signal's reason when it aborts first. */

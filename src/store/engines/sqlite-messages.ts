@@ -60,6 +60,8 @@ export type Reply =
       readonly ids: readonly number[];
       readonly code: StoreErrorCode;
       readonly message: string;
+      /** Nothing is written any more. */
+      readonly final: boolean;
     };
 
 export interface RawRow {

@@ -22,7 +22,7 @@ function serve(port: MessagePort, path: string): void {
     file = openStoreFile(path);
   } catch (error) {
     const { code, message } = sqliteError(error, path, "STORE_OPEN");
-    reply({ type: "failed", ids: [], code, message });
+    reply({ type: "failed", ids: [], code, message, final: true });
     return;
   }
   const writer = openWriter(file, path);
@@ -59,7 +59,7 @@ function serve(port: MessagePort, path: string): void {
       action();
     } catch (error) {
       const { code, message } = sqliteError(error, path, "STORE_WRITE");
-      reply({ type: "failed", ids, code, message });
+      reply({ type: "failed", ids, code, message, final: writer.broken });
     }
   }
 
@@ -135,6 +135,10 @@ function openWriter(file: StoreFile, path: string) {
   }
 
   return {
+    get broken(): boolean {
+      return broken !== undefined;
+    },
+
     get compacted(): Revision {
       return compacted;
     },

@@ -186,6 +186,20 @@ it("refuses a path that cannot be a file", async () => {
   });
 });
 
+it("says when it takes no write any more, and still reads", async () => {
+  const state = await openState(sqliteEngine({ path, clock }), { clock });
+  await state.commit({ key: "/a", expected: 0, value });
+  expect(state.trouble).toBeUndefined();
+  const other = new DatabaseSync(path);
+  other.exec("DROP TABLE log");
+  other.close();
+  await expect(state.commit({ key: "/b", expected: 0, value })).rejects.toMatchObject({ code: "STORE_WRITE" });
+  expect(state.trouble).toMatchObject({ code: "STORE_WRITE", message: expect.stringContaining(path) });
+  expect(await state.head()).toBe(1);
+  expect(state.view().get("/a")?.revision).toBe(1);
+  await state.close();
+});
+
 it("waits with what is in flight when it closes, and refuses what comes later", async () => {
   const engine = sqliteEngine({ path, clock });
   await engine.open();

@@ -45,6 +45,8 @@ class SqliteEngine implements Engine {
   #exited: Promise<void> = Promise.resolve();
   /** Why nothing can be asked any more. */
   #ended: StoreError | undefined;
+  /** Why nothing is written any more; what is there can still be read. */
+  #broken: StoreError | undefined;
   /** The last durable revision. */
   #head: Revision = 0;
   #compacted: Revision = 0;
@@ -67,6 +69,7 @@ class SqliteEngine implements Engine {
     const worker = new Worker(WORKER, { workerData: { path: this.#path }, name: "store writer", execArgv: [] });
     this.#worker = worker;
     this.#ended = undefined;
+    this.#broken = undefined;
     this.#exited = new Promise((resolve) => worker.once("exit", () => resolve()));
     const opened = await new Promise<Extract<Reply, { type: "opened" }>>((resolve, reject) => {
       const fail = (error: StoreError) => {
@@ -133,6 +136,10 @@ class SqliteEngine implements Engine {
   async head(): Promise<Revision> {
     if (this.#ended !== undefined || this.#worker === undefined) throw this.#closedError();
     return this.#head;
+  }
+
+  trouble(): StoreError | undefined {
+    return this.#ended ?? this.#broken;
   }
 
   async oldest(): Promise<Revision> {
@@ -211,6 +218,7 @@ class SqliteEngine implements Engine {
     if (reply.type === "committed") this.#committed(reply.ids, reply.results);
     else if (reply.type === "failed") {
       const error = new StoreError(reply.code, reply.message);
+      if (reply.final) this.#broken = error;
       for (const id of reply.ids) {
         for (const { reject } of this.#commits.get(id) ?? []) reject(error);
         this.#commits.delete(id);
