@@ -113,6 +113,34 @@ function renamed(envelope: Buffer): Buffer {
   return Buffer.from(envelope.toString("latin1").replaceAll("neg", "nag"), "latin1");
 }
 
+describe("what the client is told beside the answer", () => {
+  it("Endpoints are out of date, whatever one does with them", async () => {
+    const warning = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"';
+    const endpoints = `/api/v1/namespaces/${namespace}/endpoints`;
+    for (const path of [endpoints, `${endpoints}/none`, `${endpoints}?watch=1&timeoutSeconds=1`]) {
+      expect((await target.call("GET", path)).headers["warning"], path).toBe(warning);
+    }
+    expect((await target.call("GET", configMaps)).headers["warning"]).toBeUndefined();
+  });
+
+  it("how a scale looks as a table", async () => {
+    const deployments = `/apis/apps/v1/namespaces/${namespace}/deployments`;
+    const labels = { app: "scaled" };
+    const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "example.com/c" }] } };
+    const spec = { replicas: 0, paused: true, selector: { matchLabels: labels }, template };
+    await target.call("POST", deployments, { body: { metadata: { name: "scaled" }, spec } });
+    const { status, json } = await target.call("GET", `${deployments}/scaled/scale`, { headers: { accept: TABLE } });
+    expect(status).toBe(200);
+    expect(json.columnDefinitions.map((column: { name: string; type: string }) => [column.name, column.type])).toEqual([
+      ["Name", "string"],
+      ["Desired", "integer"],
+      ["Available", "integer"],
+      ["Age", "string"],
+    ]);
+    expect(json.rows[0].cells).toEqual(["scaled", 0, 0, expect.stringMatching(/^\d+s$/)]);
+  });
+});
+
 describe("what the client may send", () => {
   const send = (contentType: string, body: unknown) => target.call("POST", configMaps, { contentType, body });
 

@@ -72,6 +72,8 @@ export interface Subresource<T extends KubeObject = KubeObject> {
   /** The kind on the wire when it is not the parent's; discovery then names it. */
   readonly kind?: GroupVersionKind;
   readonly codec?: ObjectCodec;
+  /** The columns of a kind of its own. */
+  readonly table?: TableColumns;
   /** For a sub-resource that stores the parent: the rules of writing through it. */
   readonly strategy?: Strategy<T>;
   /** For another kind read from and written into the parent (`scale`). */
@@ -105,6 +107,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   readonly singular: string;
   readonly namespaced: boolean;
   readonly shortNames?: readonly string[];
+  /** Every request for it is warned with this. */
+  readonly deprecation?: string;
   readonly categories?: readonly string[];
   readonly verbs: readonly Verb[];
   readonly codec: ObjectCodec<T>;

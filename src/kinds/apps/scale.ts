@@ -2,7 +2,8 @@
 import { invalidValue } from "../../api/field-errors.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { labelSelectorFromObject } from "../../api/selectors.ts";
-import type { Strategy, Subresource } from "../../server/resource.ts";
+import type { Strategy, Subresource, TableColumns } from "../../server/resource.ts";
+import { AGE_COLUMN, age, integerColumn, NAME_COLUMN } from "../columns.ts";
 import { STATUS_VERBS } from "../define.ts";
 import type { Deployment, ReplicaSet, Scale } from "../generated/types.ts";
 import { codecFor } from "../tables.ts";
@@ -11,6 +12,19 @@ const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
 
 /** What a negative number is told. */
 export const NOT_NEGATIVE = "must be greater than or equal to 0";
+
+const TABLE: TableColumns = {
+  columns: [
+    NAME_COLUMN,
+    integerColumn("Desired", "Replicas that are wanted."),
+    integerColumn("Available", "Replicas that were seen."),
+    AGE_COLUMN,
+  ],
+  cells: (object, now) => {
+    const { metadata, spec, status } = object as Scale;
+    return [metadata.name ?? "", spec?.replicas ?? 0, status?.replicas ?? 0, age(object, now)];
+  },
+};
 
 function read(parent: Deployment | ReplicaSet): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = parent.metadata;
@@ -36,6 +50,7 @@ export function scaleSubresource<T extends Deployment | ReplicaSet>(strategy: St
     verbs: STATUS_VERBS,
     kind: SCALE,
     codec: codecFor(SCALE),
+    table: TABLE,
     strategy,
     projection: {
       read,

@@ -100,6 +100,7 @@ export function endpoints({
     plural: "endpoints",
     namespaced: true,
     shortNames: ["ep"],
+    deprecation: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     storagePrefix: "/registry/services/endpoints/",
     nameRule: dns1123Subdomain,
     strategy: {

@@ -92,6 +92,7 @@ async function dispatch(backing: Backing, endpoints: ReadonlyMap<string, Endpoin
   if (info.verb === "proxy") throw resourceNotFound();
   if (info.name.includes("%")) throw badRequest(`Name parameter invalid: ${goQuote(info.name)}: may not contain '%'`);
   if (exchange.method === "HEAD") throw methodNotAllowed();
+  if (definition.deprecation !== undefined) exchange.warn(definition.deprecation);
   if (info.subresource !== "") return subresource(call, info.verb);
   const answer = VERBS.get(info.verb);
   if (answer === undefined || !endpoint.allows(info.verb as Verb)) {

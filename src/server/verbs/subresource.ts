@@ -28,9 +28,10 @@ function bodyEndpoint(call: Call, sub: Subresource): Endpoint {
   if (endpoint === undefined) {
     const { definition, cache, counters } = call.endpoint;
     const { table: _, fields: __, storage: ___, subresources: ____, ...rest } = definition;
-    const own = { ...rest, ...sub.kind, listKind: `${sub.kind.kind}List`, codec: sub.codec };
-    // Answered by functions, as far as negotiation can tell: no table, no columns.
-    endpoint = new Endpoint(own, {}, cache, counters);
+    const { table } = sub;
+    const own = { ...rest, ...sub.kind, listKind: `${sub.kind.kind}List`, codec: sub.codec, ...(table && { table }) };
+    // Answered by functions, as far as negotiation can tell: what is only created has no table and no metadata of its own to show.
+    endpoint = new Endpoint(own, sub.projection === undefined ? {} : { get: () => undefined }, cache, counters);
     bodies.set(sub, endpoint);
   }
   return endpoint;
