@@ -1,7 +1,7 @@
 /** DELETE of one object: preconditions, grace, finalizers, and only then removal (spec: apiserver 2.8, 3.7). */
 import type { KubeObject } from "../../api/meta.ts";
 import { FINALIZER_FOREGROUND, FINALIZER_ORPHAN } from "../../api/object-meta.ts";
-import { conflict, hasReason, methodNotAllowed, type Status } from "../../api/status.ts";
+import { conflict, hasReason, methodNotAllowed, notFound, type Status } from "../../api/status.ts";
 import { formatTime, parseTime } from "../../api/time.ts";
 import { type Item, ObjectItem } from "../representation/item.ts";
 import { negotiateFor, sendItem, sendSuccess } from "../representation/respond.ts";
@@ -202,6 +202,8 @@ async function deleteVirtual(call: Call, options: DeleteOptions): Promise<Deleti
   const dryRun = options.dryRun.length > 0;
   const admission = admissionFor(call, "DELETE", dryRun);
   const old = await endpoint.virtual.get?.(contextOf(call, dryRun));
+  if (old !== undefined) checkEarly(call, options, old);
+  else if (endpoint.virtual.get !== undefined) throw notFound(endpoint.groupResource, call.name);
   await admission.admit(undefined, old);
   await admission.validate(undefined, old);
   const object = await endpoint.virtual.delete(contextOf(call, dryRun));

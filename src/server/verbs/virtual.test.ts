@@ -1,8 +1,10 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import type { KubeObject } from "../../api/meta.ts";
 import { notFound } from "../../api/status.ts";
 import type { VirtualResource, WatchEvent } from "../resource.ts";
 import { BASE, type Bench, bench, widget, widgets } from "./fixture.ts";
+import { BOOKMARK_INTERVAL } from "./watch-timers.ts";
 
 const WIDGETS = `${BASE}/namespaces/default/widgets`;
 let b: Bench;
@@ -82,6 +84,25 @@ describe("a resource answered by functions", () => {
   });
 });
 
+describe("deleting what functions answer for", () => {
+  test("calls the function only for what exists and is what the caller means", async () => {
+    const deleted: string[] = [];
+    await start({
+      get: ({ name }) => (name === "a" ? named("a", "red") : undefined),
+      delete: ({ name }) => {
+        deleted.push(name);
+        return undefined;
+      },
+    });
+    expect((await b.send("DELETE", `${WIDGETS}/x`)).json).toMatchObject({ code: 404, reason: "NotFound" });
+    const other = { preconditions: { uid: "other" } };
+    expect((await b.send("DELETE", `${WIDGETS}/a`, other)).json).toMatchObject({ code: 409, reason: "Conflict" });
+    expect(deleted).toEqual([]);
+    expect((await b.send("DELETE", `${WIDGETS}/a`)).json.status).toBe("Success");
+    expect(deleted).toEqual(["a"]);
+  });
+});
+
 describe("a watch answered by a function", () => {
   const read = async (query: string, count: number) => {
     const response = await b.open(`${WIDGETS}?watch=1${query}`);
@@ -136,6 +157,28 @@ describe("a watch answered by a function", () => {
       "MODIFIED b@7",
       "BOOKMARK @90",
     ]);
+  });
+
+  test("an event that comes while a bookmark is written is not left waiting for the next one", async () => {
+    const due = Promise.withResolvers<void>();
+    const watch = async function* () {
+      yield { type: "ADDED", object: named("a", "red") } as const;
+      await due.promise;
+      yield { type: "ADDED", object: named("b", "red") } as const;
+    };
+    b = await bench({ resources: [{ definition: widgets(), virtual: { watch } }], highWaterMark: 1 });
+    const abort = new AbortController();
+    const response = await b.open(`${WIDGETS}?watch=1&resourceVersion=1&allowWatchBookmarks=true`, {}, abort.signal);
+    const chunks = response.body[Symbol.asyncIterator]();
+    const next = async () => Buffer.from((await chunks.next()).value!).toString();
+    expect(await next()).toContain('"name":"a"');
+    await b.clock.advance(BOOKMARK_INTERVAL);
+    // The bookmark is written and nobody has read it: the event comes now.
+    due.resolve();
+    await nextTurn();
+    expect(await next()).toContain('"BOOKMARK"');
+    expect(await next()).toContain('"name":"b"');
+    abort.abort();
   });
 
   test("a failure of the function is an ERROR event", async () => {

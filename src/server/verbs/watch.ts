@@ -177,23 +177,23 @@ async function watchVirtual(watch: Watch, initial: boolean): Promise<void> {
   await sink.flush();
   const events = virtual.watch!(context, query)[Symbol.asyncIterator]();
   let last = "";
-  let pending = events.next();
-  // Settles the wait below; a failure is read where it is awaited.
-  const arrived = () => timers.wake();
-  pending.then(arrived, arrived);
+  /** Whether `pending` is: it may settle while bytes are written, when nothing waits to be woken. */
+  let settled = false;
+  const arrived = () => {
+    settled = true;
+    timers.wake();
+  };
+  const ask = () => {
+    settled = false;
+    const next = events.next();
+    // A failure is read where it is awaited.
+    next.then(arrived, arrived);
+    return next;
+  };
+  let pending = ask();
   try {
     for (;;) {
-      let settled = false;
-      pending.then(
-        () => {
-          settled = true;
-        },
-        () => {
-          settled = true;
-        },
-      );
-      await timers.next();
-      await Promise.resolve();
+      if (!settled) await timers.next();
       if (timers.over || sink.closed) return;
       if (timers.bookmarkDue) {
         timers.bookmarkDue = false;
@@ -220,8 +220,7 @@ async function watchVirtual(watch: Watch, initial: boolean): Promise<void> {
         if (type !== undefined) await sink.push(frames.event(type, item, clock.now()));
       }
       await sink.flush();
-      pending = events.next();
-      pending.then(arrived, arrived);
+      pending = ask();
     }
   } finally {
     // Not awaited: a generator that waits for its next event would never return.
