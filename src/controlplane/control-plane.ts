@@ -77,6 +77,7 @@ export const LOOPBACK_USER: UserInfo = { name: "system:apiserver", uid: "", grou
 const ISSUER = "https://kubernetes.default.svc.cluster.local";
 
 const TRUST_INTERVAL = 60_000;
+const TRUST_RETRY = 1000;
 const AVAILABILITY_LEASE = { namespace: "kube-system", name: "tenon-availability" };
 
 /** In the order in which upstream reports them. */
@@ -96,6 +97,17 @@ const HOOKS = [
 
 /** Opens the store and brings everything up; resolves when the server is ready but for what lies with extension servers. */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const opened = new AsyncDisposableStack();
+  try {
+    return await assemble(options, opened);
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+/** What must be closed is put on `opened` as it comes into being, so that a start that fails half-way closes it too. */
+async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableStack): Promise<ControlPlane> {
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
   const logger = options.logger ?? SILENT;
@@ -111,6 +123,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     onTrouble: trouble("store"),
     ...(options.history !== undefined && { history: options.history }),
   });
+  opened.defer(() => state.close());
 
   // Definitions and listers need each other: a token is made by what reads the objects the definitions describe.
   const later: { identity?: ReturnType<typeof createIdentity> } = {};
@@ -120,6 +133,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     createToken: (context, account, body) => later.identity!.createToken(context, account, body),
   });
   const listers = storeListers(state, definitions, trouble("lister"));
+  opened.defer(() => listers.close());
   const identity = createIdentity({
     pki,
     listers,
@@ -131,6 +145,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     issuer: ISSUER,
   });
   later.identity = identity;
+  opened.defer(() => identity.rbac.close());
 
   const routes = new RouteTable();
   const builtIn = new Set<string>();
@@ -198,6 +213,10 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       deadlines: { requestTimeout: options.requestTimeoutMilliseconds },
     }),
   });
+  const background: Promise<void>[] = [];
+  opened.defer(async () => void (await Promise.allSettled(background)));
+  let graceMs: number | undefined;
+  opened.defer(() => server.close(graceMs === undefined ? {} : { graceMs }));
   for (const [path, handler] of openIDHandlers({
     issuer: ISSUER,
     keys: pki.serviceAccountPublicKeys,
@@ -251,7 +270,12 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   }
 
   const stopping = new AbortController();
-  const background: Promise<void>[] = [];
+  opened.defer(async () => void (await Promise.all([aggregator.stop(), registration.stop()])));
+  opened.defer(() => election.stop());
+  opened.defer(() => {
+    stopping.abort(new Error("the server stops"));
+    server.stop();
+  });
   const trust = () => ({
     clientCA: pki.ca.cert,
     requestHeader: {
@@ -269,13 +293,18 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     random,
   );
   await hooks.run("start-system-namespaces-controller", () => {});
+  let trustPublished = true;
   await Promise.all([
     hooks.run("rbac/bootstrap-roles", async () => {
       if (seeds.policy.some((seed) => differing.includes(seed))) await reconcilePolicy(loopback);
     }),
     hooks.run("bootstrap-controller", () => {}),
     hooks.run("start-cluster-authentication-info-controller", async () => {
-      await publishTrust(loopback, trust(), clock.now());
+      // What is there may be unreadable, or another server may be writing it: who starts can be asked to repair it.
+      await publishTrust(loopback, trust(), clock.now()).catch((error: unknown) => {
+        trustPublished = false;
+        trouble("trust")(error);
+      });
     }),
     hooks.run("kube-apiserver-autoregistration", () => registration.start()),
   ]);
@@ -302,7 +331,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     }),
     keepNamespaces(loopback, clock, stopping.signal, trouble("namespaces")),
     // The first round was just now.
-    clock.sleep(TRUST_INTERVAL, stopping.signal).then(
+    clock.sleep(trustPublished ? TRUST_INTERVAL : TRUST_RETRY, stopping.signal).then(
       () => keepTrustPublished({ client: loopback, clock, ours: trust, onError: trouble("trust") }, stopping.signal),
       () => {},
     ),
@@ -310,18 +339,6 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   routes.complete();
 
   let closing: Promise<void> | undefined;
-  async function close(graceMs: number | undefined): Promise<void> {
-    stopping.abort(new Error("the server stops"));
-    server.stop();
-    await election.stop();
-    await Promise.all([aggregator.stop(), registration.stop()]);
-    await server.close(graceMs === undefined ? {} : { graceMs });
-    await Promise.allSettled(background);
-    identity.rbac.close();
-    listers.close();
-    await state.close();
-  }
-
   return {
     server,
     state,
@@ -337,7 +354,8 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       return address;
     },
     close(given = {}) {
-      closing ??= close(given.graceMs);
+      graceMs ??= given.graceMs;
+      closing ??= opened.disposeAsync();
       return closing;
     },
   };

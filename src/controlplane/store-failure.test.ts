@@ -1,5 +1,5 @@
-/** What a control plane says and does when its store fails it. */
-import { expect, it } from "vitest";
+/** What a control plane says and does when its store fails it, or holds what it cannot read. */
+import { expect, it, vi } from "vitest";
 import { SimulatedClock, seededRandom } from "../api/simulated.ts";
 import { memoryPKI } from "../auth/pki/pki.ts";
 import type { Logger } from "../server/logger.ts";
@@ -56,4 +56,36 @@ it("a write that fails is answered without details and logged with them; when no
   });
   broken = undefined;
   await plane.close();
+});
+
+it("a start that fails closes the store", async () => {
+  const memory = memoryEngine({ clock });
+  const close = vi.fn(() => memory.close());
+  const commit = () => Promise.reject(new StoreError("STORE_WRITE", "disk full"));
+  const waiting = clock.waiting;
+  await expect(openControlPlane({ engine: { ...memory, commit, close }, pki, clock, random })).rejects.toThrow();
+  expect(close).toHaveBeenCalledOnce();
+  expect(clock.waiting).toBe(waiting);
+});
+
+it("starts beside trust of others that nobody can read, and publishes once it was repaired", async () => {
+  const memory = memoryEngine({ clock });
+  const engine: Engine = { ...memory, close: async () => {} };
+  const trust = { name: "extension-apiserver-authentication", field: "requestheader-allowed-names" };
+  const first = await openControlPlane({ engine, pki, clock, random });
+  const before = await first.client().resource(MAPS, "kube-system").get(trust.name);
+  const spoilt = { ...before, data: { ...before["data"], [trust.field]: "no JSON" } };
+  const { metadata } = await first.client().resource(MAPS, "kube-system").update(spoilt);
+  await first.close();
+
+  const logged: unknown[] = [];
+  const warn = (fields: Record<string, unknown>) => logged.push(fields["code"]);
+  const logger: Logger = { error: warn, warn, info: () => {}, debug: () => {} };
+  const second = await openControlPlane({ engine, pki, clock, random, logger });
+  expect(logged).toEqual(["trust"]);
+  const maps = second.client().resource(MAPS, "kube-system");
+  await maps.update({ ...before, metadata, data: {} });
+  await clock.advance(1000);
+  await vi.waitFor(async () => expect((await maps.get(trust.name))["data"]).toEqual(before["data"]));
+  await second.close();
 });
