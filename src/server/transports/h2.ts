@@ -107,8 +107,9 @@ class H2Response extends TransportResponse {
     if (stream.destroyed || stream.closed) return;
     stream.respond(this.#head(status, lines), { waitForTrailers: true });
     stream.on("wantTrailers", () => {
-      if (this.#trailers === undefined) stream.close();
-      else stream.sendTrailers(Object.fromEntries(this.#trailers.map(([name, value]) => [name.toLowerCase(), value])));
+      // None at all still end the stream; closing it would reset it, which Go's client takes for a failure.
+      const trailers = this.#trailers ?? [];
+      stream.sendTrailers(Object.fromEntries(trailers.map(([name, value]) => [name.toLowerCase(), value])));
     });
   }
 
