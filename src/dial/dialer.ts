@@ -34,11 +34,15 @@ export interface Dialer {
   connect(address: Address, tls: TargetTLS): Connection;
   /** Checks the rules alone, as `connect` would. */
   check(tls: TargetTLS): void;
+  /** How names become addresses, for who connects without a pool: the same names are refused. */
+  readonly lookup: LookupFunction | undefined;
   /** Pools open at present. */
   readonly pools: number;
   close(): Promise<void>;
 }
 
+/** Milliseconds for the TCP and the TLS handshake together. */
+export const CONNECT_TIMEOUT = 30_000;
 /** Idle connections are closed after this long, and pools nobody uses. Milliseconds. */
 const IDLE = 90_000;
 const SWEEP = 60_000;
@@ -50,6 +54,7 @@ interface Entry {
 
 export function createDialer(options: DialerOptions): Dialer {
   const { clock } = options;
+  const lookup = options.allowLoopbackEndpoints ? undefined : guardedLookup;
   const pools = new Map<string, Entry>();
   /** Parsed rules by key: parsing a bundle is not for every request. */
   const rules = new Map<string, ReturnType<typeof tlsOptions>>();
@@ -93,8 +98,8 @@ export function createDialer(options: DialerOptions): Dialer {
       allowH2: false,
       // A resumed session would hide the client certificate's chain from the backend.
       maxCachedSessions: 0,
-      timeout: options.connectTimeout ?? 30_000,
-      ...(!options.allowLoopbackEndpoints && { lookup: guardedLookup }),
+      timeout: options.connectTimeout ?? CONNECT_TIMEOUT,
+      ...(lookup !== undefined && { lookup }),
     });
     return new Pool(`https://${address.authority}`, {
       allowH2: false,
@@ -121,6 +126,7 @@ export function createDialer(options: DialerOptions): Dialer {
   }
 
   return {
+    lookup,
     get pools() {
       return pools.size;
     },

@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer as createRawServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { afterEach, beforeAll, expect, it } from "vitest";
 import { systemClock } from "../api/machine.ts";
+import { SimulatedClock } from "../api/simulated.ts";
 import type { Exchange } from "../server/exchange.ts";
 import {
   headerValues,
@@ -12,8 +13,9 @@ import {
   type TestCertificate,
   testAuthority,
 } from "./backend.test-support.ts";
+import { createDialer } from "./dialer.ts";
 import { address } from "./resolver.ts";
-import { proxyUpgrade } from "./upgrade.ts";
+import { proxyUpgrade, type UpgradeOptions } from "./upgrade.ts";
 
 let authority: TestAuthority;
 let serving: TestCertificate;
@@ -27,7 +29,10 @@ afterEach(() => {
 });
 
 /** A front server that hands every upgrade to the proxy, and a raw client of it. */
-async function front(port: number): Promise<{ client: Socket; received: () => string; closed: Promise<unknown> }> {
+async function front(
+  port: number,
+  dial: Partial<Pick<UpgradeOptions, "address" | "clock" | "dialer">> = {},
+): Promise<{ client: Socket; received: () => string; closed: Promise<unknown> }> {
   const server = createServer();
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     let finished = false;
@@ -56,7 +61,9 @@ async function front(port: number): Promise<{ client: Socket; received: () => st
     const tls = { serverName: "a.b.svc", caBundle: authority.cert };
     void proxyUpgrade(exchange, {
       clock: systemClock,
+      dialer: { lookup: undefined },
       address: address("127.0.0.1", port),
+      ...dial,
       tls,
       path: request.url ?? "",
     });
@@ -133,4 +140,30 @@ it("nobody there is a 503", async () => {
   expect(received()).toContain(
     `error dialing backend: dial tcp 127.0.0.1:${backend.port}: connect: connection refused`,
   );
+});
+
+it("a name that leads back to this host is refused as for any other request", async () => {
+  const backend = await startBackend(serving, () => {});
+  open.push(() => void backend.close());
+  const dialer = createDialer({ clock: systemClock });
+  const { received, closed } = await front(backend.port, { dialer, address: address("localhost", backend.port) });
+  await closed;
+  expect(received()).toContain("HTTP/1.1 503");
+  expect(received()).toContain("dial tcp: lookup localhost");
+  expect(backend.requests).toEqual([]);
+});
+
+it("a backend that accepts connections and says nothing is given up after 30 s", async () => {
+  const silent = createRawServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  open.push(() => silent.close());
+  const accepted = once(silent, "connection");
+  const { port } = silent.address() as AddressInfo;
+  const clock = new SimulatedClock();
+  const { received, closed } = await front(port, { clock });
+  await accepted;
+  await clock.advance(30_000);
+  await closed;
+  expect(received()).toContain(`error dialing backend: dial tcp 127.0.0.1:${port}: i/o timeout`);
+  expect(clock.waiting).toBe(0);
 });

@@ -3,7 +3,8 @@ import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../api/clock.ts";
 import type { Exchange } from "../server/exchange.ts";
-import { dialError } from "./dial-errors.ts";
+import { DialError, dialError } from "./dial-errors.ts";
+import { CONNECT_TIMEOUT, type Dialer } from "./dialer.ts";
 import { requestHeaders } from "./headers.ts";
 import { textError } from "./proxy.ts";
 import type { Address } from "./resolver.ts";
@@ -11,6 +12,7 @@ import { type TargetTLS, tlsOptions } from "./tls.ts";
 
 export interface UpgradeOptions {
   readonly clock: Clock;
+  readonly dialer: Pick<Dialer, "lookup">;
   readonly address: Address;
   readonly tls: TargetTLS;
   /** With the query. */
@@ -49,10 +51,16 @@ export function proxyUpgrade(exchange: Exchange, options: UpgradeOptions): Promi
       headers,
       agent: false,
       timeout: 0,
+      ...(options.dialer.lookup !== undefined && { lookup: options.dialer.lookup }),
     });
+    const limit = options.clock.after(CONNECT_TIMEOUT, () =>
+      request.destroy(new DialError("Timeout", `dial tcp ${address.authority}: i/o timeout`, true)),
+    );
+    request.on("socket", (socket) => socket.once("secureConnect", () => limit.cancel()));
     const onAbort = () => request.destroy(new Error("context canceled"));
     exchange.signal.addEventListener("abort", onAbort, { once: true });
     const settle = () => {
+      limit.cancel();
       exchange.signal.removeEventListener("abort", onAbort);
       resolve();
     };
