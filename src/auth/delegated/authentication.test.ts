@@ -336,5 +336,5 @@ it("a pool may change while a connection lives", async () => {
   const peer = fakePeer({ certificates: der(alice) });
   expect((await method.authenticate(fakeExchange({ peer })))?.name).toBe("alice");
   pool = new TrustPool(proxies.cert, clock);
-  expect(() => method.authenticate(fakeExchange({ peer }))).toThrow("unknown authority");
+  expect(`${method.authenticate(fakeExchange({ peer }))}`).toContain("unknown authority");
 });

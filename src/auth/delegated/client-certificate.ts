@@ -1,15 +1,16 @@
 /** Users by client certificate: the common name is the user, the organizations are the groups (spec: apiserver 10.1). */
 import { createHash } from "node:crypto";
-import type { Authenticator, UserInfo } from "../../server/identity.ts";
-import { CertificateError, parseSubject, type TrustPool, type VerifiedChain } from "../pki/index.ts";
+import type { UserInfo } from "../../server/identity.ts";
+import { CertificateError, parseSubject, type TrustPool, type Verdict, type VerifiedChain } from "../pki/index.ts";
 import { newExtra } from "./headers.ts";
+import type { Answer, AuthenticationMethod } from "./union.ts";
 
 export const CREDENTIAL_ID = "authentication.kubernetes.io/credential-id";
 
 const users = new WeakMap<VerifiedChain, UserInfo | undefined>();
 
 /** `pool` is asked for each request; undefined switches the method off. */
-export function clientCertificateAuthenticator(pool: () => TrustPool | undefined): Authenticator {
+export function clientCertificateAuthenticator(pool: () => TrustPool | undefined): AuthenticationMethod {
   return {
     authenticate(exchange) {
       if (exchange.peer.certificates.length === 0) return undefined;
@@ -19,8 +20,8 @@ export function clientCertificateAuthenticator(pool: () => TrustPool | undefined
   };
 }
 
-function userOf(chain: VerifiedChain | undefined): UserInfo | undefined {
-  if (chain === undefined) return undefined;
+function userOf(chain: Verdict): Answer {
+  if (chain === undefined || chain instanceof Error) return chain;
   if (users.has(chain)) return users.get(chain);
   const { commonName, organizations, uids } = parseSubject(chain.leaf);
   let user: UserInfo | undefined;

@@ -1,8 +1,9 @@
 /** Identity asserted by a front proxy: headers count only behind a certificate of the front-proxy authority (spec: aggregation 7.3). */
 import type { Exchange } from "../../server/exchange.ts";
-import type { Authenticator, UserInfo } from "../../server/identity.ts";
-import { CertificateError, parseSubject, type TrustPool, type VerifiedChain } from "../pki/index.ts";
+import type { UserInfo } from "../../server/identity.ts";
+import { CertificateError, parseSubject, type TrustPool, type Verdict } from "../pki/index.ts";
 import { collectPrefixed, firstOf, newExtra, type RawHeaders, valuesOf } from "./headers.ts";
+import type { Answer, AuthenticationMethod } from "./union.ts";
 
 export interface RequestHeaderConfig {
   readonly pool: TrustPool;
@@ -22,7 +23,7 @@ export const DEFAULT_IDENTITY_HEADERS = {
 } as const;
 
 /** `config` is asked for each request, so that a rotated authority counts at once; undefined switches the method off. */
-export function requestHeaderAuthenticator(config: () => RequestHeaderConfig | undefined): Authenticator {
+export function requestHeaderAuthenticator(config: () => RequestHeaderConfig | undefined): AuthenticationMethod {
   return {
     authenticate(exchange) {
       const current = config();
@@ -34,12 +35,8 @@ export function requestHeaderAuthenticator(config: () => RequestHeaderConfig | u
   };
 }
 
-function userBehind(
-  chain: VerifiedChain | undefined,
-  exchange: Exchange,
-  config: RequestHeaderConfig,
-): UserInfo | undefined {
-  if (chain === undefined) return undefined;
+function userBehind(chain: Verdict, exchange: Exchange, config: RequestHeaderConfig): Answer {
+  if (chain === undefined || chain instanceof Error) return chain;
   if (config.allowedNames.length > 0) {
     const { commonName } = parseSubject(chain.leaf);
     if (!config.allowedNames.includes(commonName))

@@ -17,11 +17,21 @@ export interface UnionOptions {
   readonly onFailure?: (exchange: Exchange, errors: readonly unknown[]) => void;
 }
 
+/** One way to tell who asks. Bad credentials are an Error, answered or thrown: where they are common, answering is the cheaper. */
+export interface AuthenticationMethod {
+  authenticate(exchange: Exchange): Answer | Promise<Answer>;
+}
+
+export type Answer = UserInfo | Error | undefined;
+
 /**
  * The first success wins; errors are collected, and when one method failed and none succeeded the request is refused with 401
  * and never anonymous. An identity the process vouches for (in-memory transport) needs no method. Rejects with StatusError 401.
  */
-export function authenticatorUnion(methods: readonly Authenticator[], options: UnionOptions = {}): Authenticator {
+export function authenticatorUnion(
+  methods: readonly AuthenticationMethod[],
+  options: UnionOptions = {},
+): Authenticator {
   const anonymous = options.anonymous ?? true;
   return {
     async authenticate(exchange) {
@@ -31,7 +41,8 @@ export function authenticatorUnion(methods: readonly Authenticator[], options: U
         try {
           const answer = method.authenticate(exchange);
           const user = answer instanceof Promise ? await answer : answer;
-          if (user !== undefined) return withAuthenticated(user);
+          if (user instanceof Error) errors.push(user);
+          else if (user !== undefined) return withAuthenticated(user);
         } catch (error) {
           errors.push(error);
         }

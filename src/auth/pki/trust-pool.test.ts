@@ -85,6 +85,7 @@ function foreign(authority: Authority, extensions: string, digest = "-sha256"): 
 async function verdict(pool: TrustPool, ...pairs: readonly KeyPair[]): Promise<string> {
   try {
     const chain = await pool.verify(presenter(...pairs));
+    if (chain instanceof Error) throw chain;
     return chain === undefined ? "nothing" : `ok ${chain.chain.length}`;
   } catch (error) {
     expect(error).toBeInstanceOf(CertificateError);
@@ -158,7 +159,7 @@ describe("chains", () => {
   it("bytes that are no certificate", async () => {
     for (const bytes of ["", "30", "3082ffff", "hello"].map((text) => new Uint8Array(Buffer.from(text, "latin1")))) {
       const presented = { certificates: [bytes] };
-      expect(() => pool.verify(presented)).toThrow("x509: malformed certificate");
+      expect(`${pool.verify(presented)}`).toContain("x509: malformed certificate");
     }
   });
 
@@ -200,11 +201,11 @@ describe("time and memory", () => {
     expect(await pool.verify(alice)).toBe(await pool.verify(alice));
     expect(pool.verifications).toBe(1);
     await time.advance(DAY + 1000);
-    expect(() => pool.verify(alice)).toThrow("expired");
+    expect(`${pool.verify(alice)}`).toContain("expired");
     expect(pool.verifications).toBe(1);
-    expect(() => pool.verify({ ...alice })).toThrow("not after");
+    expect(`${pool.verify({ ...alice })}`).toContain("not after");
     const early = new TrustPool(root.cert, new SimulatedClock(clock.now() - 30 * DAY));
-    expect(() => early.verify(alice)).toThrow("not before");
+    expect(`${early.verify(alice)}`).toContain("not before");
   });
 
   it("an expired root is no root", () => {
@@ -214,7 +215,7 @@ describe("time and memory", () => {
       { commonName: "alice" },
       { ...context, clock: late },
     );
-    expect(() => new TrustPool(root.cert, late).verify(presenter(young))).toThrow("unknown authority");
+    expect(`${new TrustPool(root.cert, late).verify(presenter(young))}`).toContain("unknown authority");
   });
 
   it("a cycle of intermediates ends", async () => {

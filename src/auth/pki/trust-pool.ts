@@ -40,6 +40,8 @@ export interface VerifiedChain {
   readonly chain: readonly X509Certificate[];
 }
 
+export type Verdict = VerifiedChain | CertificateError | undefined;
+
 type Outcome =
   | { readonly chain: VerifiedChain; readonly notBefore: number; readonly notAfter: number }
   | { readonly error: CertificateError };
@@ -66,8 +68,12 @@ export class TrustPool {
     return this.#verifications;
   }
 
-  /** Undefined when nothing was presented. Throws CertificateError. A promise only for chains with intermediates, whose first use loads an X.509 parser. */
-  verify(presenter: Presenter): VerifiedChain | undefined | Promise<VerifiedChain | undefined> {
+  /**
+   * The chain, or why what was presented proves nothing: an answer and no exception, for most presenters belong to another pool and
+   * are asked about with every request. Undefined when nothing was presented. A promise only for chains with intermediates, whose
+   * first use loads an X.509 parser.
+   */
+  verify(presenter: Presenter): Verdict | Promise<Verdict> {
     if (presenter.certificates.length === 0) return undefined;
     const seen = this.#seen.get(presenter);
     if (seen !== undefined) return this.#valid(seen);
@@ -83,11 +89,11 @@ export class TrustPool {
     });
   }
 
-  #valid(outcome: Outcome): VerifiedChain {
-    if ("error" in outcome) throw outcome.error;
+  #valid(outcome: Outcome): VerifiedChain | CertificateError {
+    if ("error" in outcome) return outcome.error;
     const now = this.#clock.now();
     if (now < outcome.notBefore || now > outcome.notAfter)
-      throw new CertificateError("certificate has expired or is not yet valid");
+      return new CertificateError("certificate has expired or is not yet valid");
     return outcome.chain;
   }
 
