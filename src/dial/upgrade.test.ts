@@ -111,7 +111,10 @@ it("identity reaches the backend, credentials do not, and bytes flow both ways (
 it("a refusal is passed on and both sides are closed (case 52)", async () => {
   const backend = await startBackend(
     serving,
-    (_, response) => void response.writeHead(403, { "X-Why": "no" }).end("forbidden"),
+    (_, response) =>
+      void response
+        .writeHead(403, { "X-Why": Buffer.from("né").toString("latin1"), "Set-Cookie": "a=b", "X-Remote-User": "root" })
+        .end("forbidden"),
   );
   open.push(() => void backend.close());
   const { client, received, closed } = await front(backend.port);
@@ -120,6 +123,8 @@ it("a refusal is passed on and both sides are closed (case 52)", async () => {
   await closed;
   expect(received()).toMatch(/^HTTP\/1\.1 403 /);
   expect(received()).toContain("forbidden");
+  expect(received()).toContain("X-Why: né\r\n");
+  expect(received()).not.toMatch(/set-cookie|x-remote-user/i);
   expect(backend.requests).toEqual(["GET /apis/g/v1/x"]);
 });
 

@@ -5,7 +5,7 @@ import type { Clock } from "../api/clock.ts";
 import type { Exchange } from "../server/exchange.ts";
 import { DialError, dialError } from "./dial-errors.ts";
 import { CONNECT_TIMEOUT, type Dialer } from "./dialer.ts";
-import { requestHeaders } from "./headers.ts";
+import { requestHeaders, responseHeaders } from "./headers.ts";
 import { textError } from "./proxy.ts";
 import type { Address } from "./resolver.ts";
 import { type TargetTLS, tlsOptions } from "./tls.ts";
@@ -73,7 +73,7 @@ export function proxyUpgrade(exchange: Exchange, options: UpgradeOptions): Promi
     });
     request.on("upgrade", (answer, backend, backendHead) => {
       const { socket: client, head } = exchange.upgrade!();
-      client.write(headText(101, "Switching Protocols", answer.rawHeaders));
+      client.write(headText(101, "Switching Protocols", answer.rawHeaders), "latin1");
       if (backendHead.length > 0) client.write(backendHead);
       if (head.length > 0) backend.write(head);
       join(client, backend, () => {
@@ -89,11 +89,13 @@ export function proxyUpgrade(exchange: Exchange, options: UpgradeOptions): Promi
       }
       const { socket: client } = exchange.upgrade!();
       client.on("error", () => answer.destroy());
-      const kept = answer.rawHeaders.filter((_, index, all) => {
-        const name = all[index - (index % 2)]!.toLowerCase();
-        return name !== "connection" && name !== "transfer-encoding" && name !== "keep-alive";
-      });
-      client.write(headText(status, answer.statusMessage ?? "", [...kept, "Connection", "close"]));
+      const kept: string[] = [];
+      responseHeaders(
+        pairs(answer.rawHeaders),
+        () => false,
+        (name, value) => kept.push(name, value),
+      );
+      client.write(headText(status, answer.statusMessage ?? "", [...kept, "Connection", "close"]), "latin1");
       let sent = 0;
       answer.on("data", (chunk: Buffer) => {
         sent += chunk.length;
@@ -111,11 +113,18 @@ export function proxyUpgrade(exchange: Exchange, options: UpgradeOptions): Promi
   });
 }
 
+/** A response head; Node reads header bytes as latin1, and so they are to be written. */
 function headText(status: number, message: string, rawHeaders: readonly string[]): string {
   let text = `HTTP/1.1 ${status} ${message}\r\n`;
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2)
-    text += `${rawHeaders[index]}: ${rawHeaders[index + 1]}\r\n`;
+  for (const [name, value] of pairs(rawHeaders)) text += `${name}: ${value}\r\n`;
   return `${text}\r\n`;
+}
+
+function pairs(rawHeaders: readonly string[]): [name: string, value: string][] {
+  const found: [string, string][] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2)
+    found.push([rawHeaders[index]!, rawHeaders[index + 1]!]);
+  return found;
 }
 
 /** Copies both ways with back-pressure until either side ends; then both are closed. */
