@@ -1,11 +1,11 @@
 /** What a control plane keeps on disk: kubeconfigs, keys, the database, and one pid file for each running part. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { kubeconfig } from "../auth/pki/kubeconfig.ts";
 import type { PKI } from "../auth/pki/pki.ts";
 import { NODE_GROUP, nodeUser } from "../kubelet/rbac.ts";
 import { USER } from "../metrics-server/rbac.ts";
+import { nodeNameOf } from "./node-name.ts";
 
 /** The processes of a control plane, in the order they start. */
 export const PARTS = ["apiserver", "controllers", "kubelet", "metrics-server"] as const;
@@ -39,7 +39,7 @@ export function openDataDir(path: string): DataDir {
 /** Who the parts are to the API server: the names upstream's policy is written for. */
 const IDENTITIES: Record<Exclude<Part, "apiserver">, { commonName: string; organizations: string[] }> = {
   controllers: { commonName: "system:tenon-controllers", organizations: ["system:masters"] },
-  kubelet: { commonName: nodeUser(hostname().toLowerCase()), organizations: [NODE_GROUP] },
+  kubelet: { commonName: nodeUser(nodeNameOf()), organizations: [NODE_GROUP] },
   "metrics-server": {
     commonName: USER,
     organizations: ["system:serviceaccounts", "system:serviceaccounts:kube-system"],

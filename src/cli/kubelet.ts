@@ -1,5 +1,4 @@
 /** `tenon kubelet`: this machine as a node, and the parts of this data folder as its pods. */
-import { hostname } from "node:os";
 import { systemClock, systemRandom } from "../api/machine.ts";
 import { openPKI } from "../auth/pki/pki.ts";
 import { TENON_VERSION } from "../controlplane/version.ts";
@@ -7,6 +6,7 @@ import { ensureNodeRBAC, startKubelet, thisMachine } from "../kubelet/index.ts";
 import { openDataDir, writePid } from "./data-dir.ts";
 import { announce, endWith } from "./lifetime.ts";
 import { createLogger, type LogLevel } from "./logging.ts";
+import { nodeNameOf } from "./node-name.ts";
 import { asAdministrator, clientOf } from "./part-client.ts";
 
 export interface KubeletOptions {
@@ -18,19 +18,9 @@ export interface KubeletOptions {
   readonly logLevel: LogLevel;
 }
 
-/** A host's name as the name of a Node: lower case, and nothing but letters, digits, dots and dashes. */
-export function nodeNameOf(host: string): string {
-  const name = host
-    .toLowerCase()
-    .replace(/[^a-z0-9.-]+/g, "-")
-    .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "")
-    .slice(0, 63);
-  return name === "" ? "node" : name;
-}
-
 export async function runKubelet(options: KubeletOptions): Promise<void> {
   const dir = openDataDir(options.dataDir);
-  const nodeName = options.hostnameOverride ?? nodeNameOf(hostname());
+  const nodeName = options.hostnameOverride ?? nodeNameOf();
   const machine = { clock: systemClock, random: systemRandom };
   if (options.kubeconfig === undefined) await asAdministrator(dir, ensureNodeRBAC);
   const client = await clientOf(options.kubeconfig ?? dir.kubeconfigOf("kubelet"), "tenon-kubelet");

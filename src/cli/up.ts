@@ -35,7 +35,8 @@ function startPart(part: Part, args: readonly string[]): Running {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     detached: true,
   });
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  // A process that could not be started at all never exits.
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
   const ready = new Promise<ReadyMessage>((resolve, reject) => {
     child.once("message", (message) => resolve(message as ReadyMessage));
     child.once("error", reject);
@@ -48,7 +49,7 @@ function startPart(part: Part, args: readonly string[]): Running {
 }
 
 async function stopPart({ process: child, ended }: Running): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   child.kill("SIGTERM");
   const kill = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MILLISECONDS);
   await ended;
