@@ -5,13 +5,10 @@ import {
   authenticatorUnion,
   bearerAuthenticator,
   clientCertificateAuthenticator,
-  createAuthority,
   DEFAULT_IDENTITY_HEADERS,
-  issueClient,
-  memoryPKI,
   requestHeaderAuthenticator,
-  TrustPool,
-} from "../src/auth/index.ts";
+} from "../src/auth/delegated/index.ts";
+import { createAuthority, issueClient, memoryPKI, TrustPool } from "../src/auth/pki/index.ts";
 import type { Peer } from "../src/server/exchange.ts";
 
 const TOTAL = Number(process.argv[2] ?? 1_000_000);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { structuralCodec } from "./index.ts";
+import { structuralCodec } from "./codec.ts";
 
 const codec = structuralCodec(
   { group: "stable.example.com", version: "v1", kind: "CronTab" },

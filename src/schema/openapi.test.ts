@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { objectSchema, openAPIDocument, openAPIPath, schemaNameOf } from "./index.ts";
+import { objectSchema, openAPIDocument, openAPIPath, schemaNameOf } from "./openapi.ts";
 
 const gvk = { group: "stable.example.com", version: "v1", kind: "CronTab" };
 const name = schemaNameOf(gvk);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseJSONText, stringifySorted } from "../api/json/index.ts";
 import type { JSONObject, JSONValue } from "../api/meta.ts";
-import { compileSchema, type Schema } from "./index.ts";
+import { compileSchema } from "./structural.ts";
+import type { Schema } from "./types.ts";
 
 const spec = (schema: Schema): Schema => ({ type: "object", properties: { spec: schema } });
 const object = (value: JSONValue) => parseJSONText(stringifySorted(value)).value as JSONObject;
