@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BASE, type Bench, bench, widget } from "./fixture.ts";
+import { BASE, type Bench, bench, widget } from "./fixture.test-support.ts";
 
 let b: Bench;
 beforeEach(async () => {

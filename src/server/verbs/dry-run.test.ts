@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AdmissionAttributes } from "../admission.ts";
-import { BASE, type Bench, bench, widget, widgets } from "./fixture.ts";
+import { BASE, type Bench, bench, widget, widgets } from "./fixture.test-support.ts";
 
 const WIDGETS = `${BASE}/namespaces/default/widgets`;
 const MERGE = { "content-type": "application/merge-patch+json" };

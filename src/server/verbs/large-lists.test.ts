@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { SimulatedClock } from "../../api/simulated.ts";
 import { memoryEngine, openState } from "../../store/index.ts";
-import { BASE, type Bench, bench, widget } from "./fixture.ts";
+import { BASE, type Bench, bench, widget } from "./fixture.test-support.ts";
 
 const PREFIX = "/registry/test.example.com/widgets/default/";
 const WIDGETS = `${BASE}/namespaces/default/widgets`;

@@ -1,7 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { envelope } from "../representation/protobuf.ts";
-import { BASE, type Bench, bench, tinyCodec, WIDGET, widget, widgets } from "./fixture.ts";
+import { BASE, type Bench, bench, tinyCodec, WIDGET, widget, widgets } from "./fixture.test-support.ts";
 
 const WIDGETS = `${BASE}/namespaces/default/widgets`;
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";

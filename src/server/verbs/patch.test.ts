@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { BASE, type Bench, bench, widget } from "./fixture.ts";
+import { BASE, type Bench, bench, widget } from "./fixture.test-support.ts";
 
 const WIDGETS = `${BASE}/namespaces/default/widgets`;
 const JSON_PATCH = "application/json-patch+json";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { KubeObject } from "../../api/meta.ts";
-import { BASE, bench, tinyCodec, WIDGET, widget, widgets } from "./fixture.ts";
+import { BASE, bench, tinyCodec, WIDGET, widget, widgets } from "./fixture.test-support.ts";
 
 const WIDGETS = `${BASE}/namespaces/default/widgets`;
 const STORED = { ...WIDGET, version: "v2" };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { KubeObject } from "../../api/meta.ts";
-import { BASE, type Bench, bench, tinyCodec, widget, widgets } from "./fixture.ts";
+import { BASE, type Bench, bench, tinyCodec, widget, widgets } from "./fixture.test-support.ts";
 
 const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
 const TICKET = { group: "tickets.example.com", version: "v1", kind: "Ticket" };

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { KubeObject } from "../../api/meta.ts";
 import { notFound } from "../../api/status.ts";
 import type { VirtualResource, WatchEvent } from "../resource.ts";
-import { BASE, type Bench, bench, widget, widgets } from "./fixture.ts";
+import { BASE, type Bench, bench, widget, widgets } from "./fixture.test-support.ts";
 import { BOOKMARK_INTERVAL } from "./watch-timers.ts";
 
 const WIDGETS = `${BASE}/namespaces/default/widgets`;

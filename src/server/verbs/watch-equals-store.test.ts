@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { BASE, type Bench, bench, widget } from "./fixture.ts";
+import { BASE, type Bench, bench, widget } from "./fixture.test-support.ts";
 
 const WIDGETS = `${BASE}/namespaces/default/widgets`;
 const MERGE = { "content-type": "application/merge-patch+json" };

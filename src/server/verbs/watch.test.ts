@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BASE, type Bench, type BenchOptions, bench, widget } from "./fixture.ts";
+import { BASE, type Bench, type BenchOptions, bench, widget } from "./fixture.test-support.ts";
 
 const WIDGETS = `${BASE}/namespaces/default/widgets`;
 let b: Bench;
