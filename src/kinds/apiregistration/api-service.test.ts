@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { decoded, printedRow, rehearsalContext, rehearseCreate, rehearseUpdate, subStrategy } from "../rehearse.ts";
+import {
+  decoded,
+  printedRow,
+  rehearsalContext,
+  rehearseCreate,
+  rehearseUpdate,
+  subStrategy,
+} from "../rehearse.test-support.ts";
 import { apiServices, isAvailable, setCondition } from "./api-service.ts";
 
 const definition = apiServices();

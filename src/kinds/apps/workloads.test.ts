@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Deployment } from "../generated/types.ts";
-import { decoded, printedRow, rehearseCreate, rehearseUpdate, subStrategy } from "../rehearse.ts";
+import { decoded, printedRow, rehearseCreate, rehearseUpdate, subStrategy } from "../rehearse.test-support.ts";
 import { deployments } from "./deployment.ts";
 import { replicaSets } from "./replica-set.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decoded, printedRow, rehearseCreate, rehearseUpdate } from "../rehearse.ts";
+import { decoded, printedRow, rehearseCreate, rehearseUpdate } from "../rehearse.test-support.ts";
 import { base64Length, configMaps } from "./config-map.ts";
 import { secrets } from "./secret.ts";
 

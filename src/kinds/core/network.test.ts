@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { validateCanonicalIP, validateEndpointIP, validateIP } from "../addresses.ts";
 import { leases } from "../coordination/lease.ts";
 import { endpointSlices } from "../discovery/endpoint-slice.ts";
-import { decoded, printedRow, rehearseCreate, rehearseUpdate } from "../rehearse.ts";
+import { decoded, printedRow, rehearseCreate, rehearseUpdate } from "../rehearse.test-support.ts";
 import { endpoints } from "./endpoints.ts";
 
 const named = (rest: object) => ({ metadata: { name: "e" }, ...rest });

@@ -6,7 +6,14 @@ import {
   selfSubjectAccessReviews,
   subjectAccessReviews,
 } from "../authorization/reviews.ts";
-import { decoded, printedRow, rehearsalContext, rehearseCreate, rehearseUpdate, subStrategy } from "../rehearse.ts";
+import {
+  decoded,
+  printedRow,
+  rehearsalContext,
+  rehearseCreate,
+  rehearseUpdate,
+  subStrategy,
+} from "../rehearse.test-support.ts";
 import { deepCopy, semanticEqual } from "../semantic.ts";
 import { events } from "./event.ts";
 import { nodes } from "./node.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { StatusError } from "../../api/status.ts";
 import type { Pod } from "../generated/types.ts";
-import { decoded, printedRow, rehearseCreate, rehearseUpdate, subStrategy } from "../rehearse.ts";
+import { decoded, printedRow, rehearseCreate, rehearseUpdate, subStrategy } from "../rehearse.test-support.ts";
 import { boundPod, markEvicted, pods } from "./pod.ts";
 import { defaultPullPolicy } from "./pod-defaults.ts";
 

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { StatusError } from "../../api/status.ts";
 import type { Service } from "../generated/types.ts";
-import { decoded, printedRow, rehearsalContext, rehearseCreate, rehearseUpdate, subStrategy } from "../rehearse.ts";
+import {
+  decoded,
+  printedRow,
+  rehearsalContext,
+  rehearseCreate,
+  rehearseUpdate,
+  subStrategy,
+} from "../rehearse.test-support.ts";
 import { services } from "./service.ts";
 import { createAddressPool } from "./service-addresses.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decoded, printedRow, rehearseCreate, rehearseUpdate } from "../rehearse.ts";
+import { decoded, printedRow, rehearseCreate, rehearseUpdate } from "../rehearse.test-support.ts";
 import { clusterRoleBindings, roleBindings } from "./bindings.ts";
 import { clusterRoles, roles } from "./rules.ts";
 
