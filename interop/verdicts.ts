@@ -32,8 +32,11 @@ function run(kubeconfig: string | undefined): Map<string, string> {
   const verdicts = new Map<string, string>();
   for (const file of report.testResults.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const story = /([^/]+)\.test\.ts$/.exec(file.name)?.[1] ?? file.name;
-    for (const { fullName, status } of file.assertionResults)
-      verdicts.set(`${story} | ${fullName.replaceAll("|", "\\|")}`, status);
+    for (const { fullName, status } of file.assertionResults) {
+      // Names of namespaces are made for each run.
+      const name = fullName.replaceAll(/story-\w+-\w+-\w+/g, "<namespace>").replaceAll("|", "\\|");
+      verdicts.set(`${story} | ${name}`, status);
+    }
   }
   return verdicts;
 }
