@@ -8,6 +8,7 @@ const steps: readonly (readonly [name: string, ...command: string[]])[] = [
   ["dead code", "knip"],
   ["build", "tsc", "-b"],
   ["package", "publint", "--strict"],
+  ["package types", "attw", "--pack", ".", "--profile", "esm-only", "--quiet"],
   ["tests", "vitest", "run"],
 ];
 
