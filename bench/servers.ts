@@ -17,16 +17,13 @@ export interface Measured {
 }
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const COMPILED = join(ROOT, "dist", "cli", "main.js");
+const COMPILED = join(ROOT, "dist", "bin", "main.js");
 
 /** What is measured is what is installed: the compiled command, brought up to date first. */
 export function tenonCommand(): readonly string[] {
-  const built = spawnSync(process.execPath, [join(ROOT, "node_modules", "typescript", "bin", "tsc"), "-b"], {
-    cwd: ROOT,
-    encoding: "utf8",
-  });
-  if (built.status !== 0) console.error(`tsc -b: ${built.stdout.split("\n", 1)[0]}`);
-  if (!existsSync(COMPILED)) throw new Error("dist/cli/main.js is missing: npm run build failed");
+  const built = spawnSync("npm", ["run", "--silent", "build"], { cwd: ROOT, encoding: "utf8" });
+  if (built.status !== 0) console.error(`npm run build: ${built.stdout.split("\n", 1)[0]}`);
+  if (!existsSync(COMPILED)) throw new Error("dist/bin/main.js is missing: npm run build failed");
   return [process.execPath, "--disable-warning=ExperimentalWarning", COMPILED];
 }
 

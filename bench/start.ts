@@ -67,7 +67,7 @@ const ready = (url: string) =>
 async function startProcess(store: string, folder: string): Promise<Cost> {
   const began = performance.now();
   const child = fork(
-    join(DIST, "cli/main.js"),
+    join(DIST, "bin/main.js"),
     ["apiserver", "--port", "0", "--data-dir", folder, "--store", store, "--log-level", "error"],
     { execArgv: ["--disable-warning=ExperimentalWarning"], stdio: ["ignore", "ignore", "inherit", "ipc"] },
   );
@@ -94,7 +94,7 @@ async function startInside(store: string): Promise<Record<string, Cost>> {
   return JSON.parse(text) as Record<string, Cost>;
 }
 
-if (!existsSync(join(DIST, "cli/main.js"))) throw new Error("nothing is built: npm run build");
+if (!existsSync(join(DIST, "bin/main.js"))) throw new Error("nothing is built: npm run build");
 const where = machine();
 const rounds = Number(options.rounds);
 const contenders = ["process, memory", "process, sqlite", "process, sqlite, again", "inside, memory", "inside, sqlite"];

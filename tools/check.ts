@@ -6,7 +6,7 @@ const steps: readonly (readonly [name: string, ...command: string[]])[] = [
   ["room imports", "node", "tools/rooms.ts"],
   ["types", "tsc", "-p", "tsconfig.tests.json"],
   ["dead code", "knip"],
-  ["build", "tsc", "-b"],
+  ["build", "npm", "run", "--silent", "build"],
   ["package", "publint", "--strict"],
   ["package types", "attw", "--pack", ".", "--profile", "esm-only", "--quiet"],
   ["tests", "vitest", "run"],
