@@ -237,6 +237,8 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     onLeading: () => {},
     onError: trouble("availability-lease"),
   });
+  // One object: what is derived from it is derived once.
+  const frontProxy = { cert: pki.frontProxyClient.cert, key: pki.frontProxyClient.keyPEM };
   const aggregator = createAggregator({
     mayWrite: () => !shared || election.leading,
     clock,
@@ -250,7 +252,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     routing: options.routing ?? "endpoint",
     allowLoopbackEndpoints: options.allowLoopbackEndpoints ?? false,
     showLastKnown: options.showLastKnownDiscovery ?? false,
-    clientCertificate: () => ({ cert: pki.frontProxyClient.cert, key: pki.frontProxyClient.keyPEM }),
+    clientCertificate: () => frontProxy,
     defaultCA: () => options.aggregatorDefaultCA,
     // What is wrong with an extension server stands in its APIService; the log keeps the stages.
     onError: (error, where) =>

@@ -153,6 +153,8 @@ class H1Response extends TransportResponse {
   readonly #reply: ServerResponse;
   readonly #context: H1Context;
   readonly #hasBody: boolean;
+  /** Something was written behind the head, and took it along. */
+  #headGone = false;
 
   constructor(request: IncomingMessage, reply: ServerResponse, context: H1Context, hasBody: boolean) {
     super(request.method ?? "");
@@ -180,18 +182,23 @@ class H1Response extends TransportResponse {
     this.#skipBody();
   }
 
+  /** The head goes out at once, but with the first bytes when they come in the same turn: every write is a TLS record and a system call. */
   protected sendHead(status: number, lines: string[]): void {
     this.#head(status, lines);
-    this.#reply.flushHeaders();
+    queueMicrotask(() => {
+      if (!this.#headGone && !this.#reply.destroyed) this.#reply.flushHeaders();
+    });
   }
 
   protected sendChunk(chunk: Uint8Array): boolean {
+    this.#headGone = true;
     return this.#reply.write(chunk);
   }
 
   protected sendEnd(trailers: Trailers | undefined): void {
     if (trailers !== undefined)
       this.#reply.addTrailers(trailers.map(([name, value]): [string, string] => [name, value]));
+    this.#headGone = true;
     this.#reply.end();
     this.#skipBody();
   }
