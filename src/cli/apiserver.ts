@@ -24,6 +24,8 @@ export interface APIServerOptions {
   readonly logLevel: LogLevel;
 }
 
+const STORE_CHECK_MILLISECONDS = 1000;
+
 /** `memory`, or `sqlite` in the data folder. Throws for anything else, naming what is accepted. */
 async function engineOf(store: string, path: string): Promise<Engine> {
   switch (store) {
@@ -71,5 +73,13 @@ export async function runAPIServer(options: APIServerOptions): Promise<void> {
     await plane.close();
     removePid();
   });
+  // A store that failed for good takes no write any more: whoever supervises this process may start it anew.
+  setInterval(() => {
+    const { trouble } = plane.state;
+    if (trouble === undefined) return;
+    console.error(`apiserver: the store failed: ${trouble.message}`);
+    removePid();
+    process.exit(1);
+  }, STORE_CHECK_MILLISECONDS);
   announce("apiserver", { url });
 }

@@ -55,7 +55,6 @@ export interface Asked {
   readonly user: UserInfo;
   /** Aborts when the client is gone or the deadline passed. */
   readonly signal: AbortSignal;
-  readonly dryRun: boolean;
   /** Adds a warning that `kubectl` prints. */
   warn(text: string): void;
 }
@@ -76,7 +75,10 @@ export type Change<T extends KubeObject> =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: Answer<T> }
   | { readonly type: "BOOKMARK"; readonly resourceVersion: string };
 
-/** A function for each verb that is to exist. Throw a StatusError (`notFound`, `invalid`, … of `tenon/api`) to refuse. */
+/**
+ * A function for each verb that is to exist. Throw a StatusError (`notFound`, `invalid`, … of `tenon/api`) to refuse. `create`, `update` and
+ * `delete` are never called for a dry run: it ends after validation, with the object as it was sent.
+ */
 export interface Handlers<T extends KubeObject> {
   /** undefined: there is none (404). */
   get?(asked: Asked): Promise<Answer<T> | undefined> | Answer<T> | undefined;
@@ -230,8 +232,8 @@ export function verbsOf<T extends KubeObject>(handlers: Handlers<T>): Verb[] {
 }
 
 function asked(context: RequestContext): Asked {
-  const { namespace, name, user, signal, dryRun } = context;
-  return { namespace, name, user, signal, dryRun, warn: (text) => context.warn(text) };
+  const { namespace, name, user, signal } = context;
+  return { namespace, name, user, signal, warn: (text) => context.warn(text) };
 }
 
 function askedForMany(context: RequestContext, query: { labelSelector: string; fieldSelector: string }): AskedForMany {
@@ -265,9 +267,17 @@ export function virtualResource<T extends KubeObject>(
         }
       },
     }),
-    ...(create && { create: async (context, object) => named(await create(asked(context), object)) }),
-    ...(update && { update: async (context, object, old) => named(await update(asked(context), object, old)) }),
-    ...(remove && { delete: async (context) => maybe(await remove(asked(context))) }),
+    ...(create && {
+      create: async (context, object) => (context.dryRun ? object : named(await create(asked(context), object))),
+    }),
+    ...(update && {
+      update: async (context, object, old) =>
+        context.dryRun ? object : named(await update(asked(context), object, old)),
+    }),
+    ...(remove && {
+      delete: async (context) =>
+        context.dryRun ? maybe(await get?.(asked(context))) : maybe(await remove(asked(context))),
+    }),
   };
 }
 

@@ -132,6 +132,35 @@ describe("a resource served by functions", () => {
     expect((await call("DELETE", `${JOKES}/a`)).status).toBe(405);
   });
 
+  it("is never asked to change anything for a dry run", async () => {
+    const calls: string[] = [];
+    const guarded = Joke.serve({
+      get: ({ name }) => all.find((one) => one.metadata.name === name),
+      create: (_, object) => {
+        calls.push("create");
+        return object;
+      },
+      update: (_, object) => {
+        calls.push("update");
+        return object;
+      },
+      delete: ({ name }) => {
+        calls.push("delete");
+        return all.find((one) => one.metadata.name === name);
+      },
+    });
+    const call = await serving(guarded);
+    const body = { apiVersion: "fun.example.com/v1", kind: "Joke", metadata: { name: "a" }, spec: { topic: "new" } };
+    expect((await call("POST", `${JOKES}?dryRun=All`, { ...body, metadata: { name: "n" } })).status).toBe(201);
+    expect((await call("PUT", `${JOKES}/a?dryRun=All`, body)).json().spec.topic).toBe("new");
+    expect((await call("DELETE", `${JOKES}/a?dryRun=All`)).status).toBe(200);
+    const wrong = await call("POST", `${JOKES}?dryRun=All`, { ...body, spec: {} });
+    expect(wrong.status).toBe(422);
+    expect(calls).toEqual([]);
+    await call("DELETE", `${JOKES}/a`);
+    expect(calls).toEqual(["delete"]);
+  });
+
   it("publishes its schema", async () => {
     const call = await serving(virtual);
     const index = (await call("GET", "/openapi/v3")).json();
