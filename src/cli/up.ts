@@ -16,6 +16,8 @@ export interface UpOptions {
   readonly logLevel: LogLevel;
 }
 
+/** Colours are for people: a file or another program gets plain text, whatever the environment says. */
+const colors = pc.createColors(process.stdout.isTTY === true && pc.isColorSupported);
 const MAIN = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./main.js", import.meta.url));
 /** A part that does not end by itself this long after it was asked to is killed. */
 const PATIENCE_MILLISECONDS = 15_000;
@@ -93,7 +95,7 @@ export async function up(options: UpOptions): Promise<void> {
       if (stopping || running.get(part) !== one) return;
       running.delete(part);
       const { exitCode, signalCode } = one.process;
-      console.error(pc.yellow(`${part} ended (${signalCode ?? `code ${exitCode}`})`));
+      console.error(colors.yellow(`${part} ended (${signalCode ?? `code ${exitCode}`})`));
       if (options.restart) setTimeout(() => !stopping && start(part), RESTART_DELAY_MILLISECONDS);
       else if (part !== "apiserver")
         console.error(`start it again with: npm run tenon -- ${part} --data-dir ${relative("", dir.path) || "."}`);
@@ -128,14 +130,14 @@ async function metricsServed(dir: DataDir): Promise<void> {
       if (answer !== undefined) return;
       await client.clock.sleep(METRICS_PAUSE_MILLISECONDS);
     }
-    console.error(pc.yellow("no metrics yet; kubectl get apiservices says why"));
+    console.error(colors.yellow("no metrics yet; kubectl get apiservices says why"));
   });
 }
 
 function announceAll(url: string, dir: DataDir, running: ReadonlyMap<Part, Running>): void {
   const parts = [...running].map(([part, { process: child }]) => `${part} ${child.pid}`).join(", ");
   const kubectl = `kubectl --kubeconfig ${relative("", dir.kubeconfig)}`;
-  console.log(`${pc.green("ready")}  ${url}  ${pc.dim(`(${parts})`)}`);
+  console.log(`${colors.green("ready")}  ${url}  ${colors.dim(`(${parts})`)}`);
   console.log(`  try  ${kubectl} get apiservices`);
   console.log(`       ${kubectl} top nodes`);
   console.log(`       ${kubectl} create deployment hello --image=example.com/hello`);
