@@ -2,6 +2,7 @@
 import type { Clock } from "../api/clock.ts";
 import { hasReason, StatusError } from "../api/status.ts";
 import type { Client } from "../client/client.ts";
+import { createIfMissing } from "../client/ensure.ts";
 import type { ConfigMap } from "../kinds/generated/types.ts";
 import {
   mergeTrustConfig,
@@ -62,11 +63,7 @@ async function ensureNamespace(client: Client): Promise<void> {
   try {
     await namespaces.get(TRUST_NAMESPACE);
   } catch {
-    try {
-      await namespaces.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: TRUST_NAMESPACE } });
-    } catch (error) {
-      if (!hasReason(error, "AlreadyExists")) throw error;
-    }
+    await createIfMissing(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: TRUST_NAMESPACE } });
   }
 }
 

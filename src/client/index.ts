@@ -1,6 +1,7 @@
 /** The public face of `tenon/client`: talk to any Kubernetes API server. */
 export { type Backoff, type BackoffOptions, backoff } from "./backoff.ts";
 export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";
+export { createIfMissing, createOrUpdate } from "./ensure.ts";
 export { createInformer, type Informer, type InformerOptions } from "./informer.ts";
 export { inClusterConfig, loadKubeconfig, type ResolvedConfig } from "./kubeconfig.ts";
 export { type LeaderElection, type LeaderOptions, leaderElection } from "./leader.ts";

@@ -1,8 +1,8 @@
 /** What a running server keeps up: the system namespaces, and where it is found itself (spec: apiserver 12.3). */
 import type { Clock } from "../api/clock.ts";
 import type { KubeObject } from "../api/meta.ts";
-import { hasReason } from "../api/status.ts";
 import type { Client } from "../client/client.ts";
+import { createIfMissing, createOrUpdate } from "../client/ensure.ts";
 import type { ResourceClient } from "../client/resource.ts";
 import { SYSTEM_NAMESPACES } from "../kinds/bootstrap.ts";
 
@@ -12,18 +12,10 @@ const ENDPOINTS = { group: "", version: "v1", resource: "endpoints" };
 const SLICES = { group: "discovery.k8s.io", version: "v1", resource: "endpointslices" };
 const AGAIN = 60_000;
 
-async function ensure(create: Promise<unknown>): Promise<void> {
-  try {
-    await create;
-  } catch (error) {
-    if (!hasReason(error, "AlreadyExists")) throw error;
-  }
-}
-
 /** Creates the system namespaces that are missing. */
 async function ensureNamespaces(client: Client): Promise<void> {
   const namespaces = client.resource(NAMESPACES);
-  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(namespaces.create({ metadata: { name } }))));
+  await Promise.all(SYSTEM_NAMESPACES.map((name) => createIfMissing(namespaces, { metadata: { name } })));
 }
 
 /** Looks after them every minute until `signal` aborts. */
@@ -69,20 +61,14 @@ export async function publishAddress(
   await Promise.all(work);
 }
 
-/** Creates it, or writes over what is there. */
-async function put(objects: ResourceClient, wanted: KubeObject): Promise<void> {
-  try {
-    await objects.create(wanted);
-  } catch (error) {
-    if (!hasReason(error, "AlreadyExists")) throw error;
-    const { metadata, ...rest } = wanted;
-    const found = await objects.get(metadata.name!);
-    await objects.update({
-      ...found,
-      ...rest,
-      metadata: { ...found.metadata, labels: { ...found.metadata.labels, ...metadata.labels } },
-    });
-  }
+/** Creates it, or writes over what is there; labels of others stay. */
+function put(objects: ResourceClient, wanted: KubeObject): Promise<void> {
+  const { metadata, ...rest } = wanted;
+  return createOrUpdate(objects, wanted, (found) => ({
+    ...found,
+    ...rest,
+    metadata: { ...found.metadata, labels: { ...found.metadata.labels, ...metadata.labels } },
+  }));
 }
 
 async function leadTo(services: ResourceClient, name: string, port: number): Promise<void> {

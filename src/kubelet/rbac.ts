@@ -1,7 +1,7 @@
 /** What nodes are allowed where no node authorizer narrows it: the built-in role of nodes, for their group. */
 import type { GroupVersionResource, KubeObject } from "../api/meta.ts";
-import { hasReason } from "../api/status.ts";
 import type { Client } from "../client/client.ts";
+import { createIfMissing } from "../client/ensure.ts";
 
 export const NODE_GROUP = "system:nodes";
 const RBAC = "rbac.authorization.k8s.io";
@@ -32,11 +32,6 @@ export function nodeUser(node: string): string {
 /** Creates what is missing and leaves alone what is there. `client` needs the rights it gives. */
 export async function ensureNodeRBAC(client: Client): Promise<void> {
   for (const [resource, object] of OBJECTS) {
-    await client
-      .resource(resource)
-      .create(object)
-      .catch((error: unknown) => {
-        if (!hasReason(error, "AlreadyExists")) throw error;
-      });
+    await createIfMissing(client.resource(resource), object);
   }
 }

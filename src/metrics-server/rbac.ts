@@ -1,7 +1,7 @@
 /** What metrics-server needs to be allowed, and what it allows to others (spec: metrics 2.11). */
 import type { GroupVersionResource, KubeObject } from "../api/meta.ts";
-import { hasReason } from "../api/status.ts";
 import type { Client } from "../client/client.ts";
+import { createIfMissing } from "../client/ensure.ts";
 
 export const NAMESPACE = "kube-system";
 export const NAME = "metrics-server";
@@ -87,11 +87,6 @@ const REGISTRATION: typeof OBJECTS = [
 /** Creates what is missing and leaves alone what is there. `client` needs the rights it gives. */
 export async function ensureRBAC(client: Client, options: { readonly registration?: boolean } = {}): Promise<void> {
   for (const [resource, object] of options.registration ? [...OBJECTS, ...REGISTRATION] : OBJECTS) {
-    await client
-      .resource(resource)
-      .create(object)
-      .catch((error: unknown) => {
-        if (!hasReason(error, "AlreadyExists")) throw error;
-      });
+    await createIfMissing(client.resource(resource), object);
   }
 }

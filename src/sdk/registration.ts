@@ -3,9 +3,8 @@
  * and an APIService for each group-version. Leaving takes the address out again, so that the main server says `MissingEndpoints`.
  */
 import type { GroupVersion, KubeObject } from "../api/meta.ts";
-import { hasReason } from "../api/status.ts";
 import type { Client } from "../client/client.ts";
-import type { ResourceClient } from "../client/resource.ts";
+import { createOrUpdate } from "../client/ensure.ts";
 
 export interface RegistrationOptions {
   /** Where the Service lives; default `default`. */
@@ -59,10 +58,10 @@ export async function register(
       endpoints: isReady ? [{ addresses: [address], conditions: { ready: true } }] : [],
       ports: [{ name: PORT_NAME, port, protocol: "TCP" }],
     };
-    await put(slices, slice, (found) => ({ ...found, endpoints: slice.endpoints, ports: slice.ports }));
+    await createOrUpdate(slices, slice, (found) => ({ ...found, endpoints: slice.endpoints, ports: slice.ports }));
   };
 
-  await put(
+  await createOrUpdate(
     client.resource(SERVICES, namespace),
     { metadata: { name }, spec: { ports: [{ name: PORT_NAME, port: 443, protocol: "TCP" }] } },
     (found) => found,
@@ -85,38 +84,13 @@ export async function register(
         ...(options.caBundle !== undefined && { caBundle: toBase64(options.caBundle) }),
       },
     };
-    await put(apiServices, wanted, (found) => {
+    await createOrUpdate(apiServices, wanted, (found) => {
       const own = found["spec"]?.service?.namespace === namespace && found["spec"]?.service?.name === name;
       if (!own || options.caBundle === undefined) return found;
       return { ...found, spec: { ...found["spec"], caBundle: wanted["spec"].caBundle } };
     });
   }
   return { setReady, leave: () => setReady(false) };
-}
-
-/** Creates, or changes what is there; a change that somebody else made meanwhile is taken into account. */
-async function put(
-  resource: ResourceClient,
-  wanted: KubeObject,
-  change: (found: KubeObject) => KubeObject,
-): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await resource.create(wanted);
-      return;
-    } catch (error) {
-      if (!hasReason(error, "AlreadyExists")) throw error;
-    }
-    try {
-      const found = await resource.get(wanted.metadata.name ?? "");
-      const changed = change(found);
-      if (changed !== found) await resource.update(changed);
-      return;
-    } catch (error) {
-      const again = hasReason(error, "Conflict") || hasReason(error, "NotFound");
-      if (!again || attempt === 4) throw error;
-    }
-  }
 }
 
 function toBase64(text: string): string {

@@ -2,6 +2,7 @@
 import type { KubeObject } from "../../api/meta.ts";
 import { hasReason } from "../../api/status.ts";
 import type { Client } from "../../client/client.ts";
+import { createIfMissing } from "../../client/ensure.ts";
 import type { ClusterRole, PolicyRule, RoleBinding, RoleRef, Subject } from "../../kinds/generated/types.ts";
 import { DEFAULT_POLICY } from "./generated/default-policy.ts";
 import { uncovered } from "./rules.ts";
@@ -116,14 +117,9 @@ export async function reconcilePolicy(client: Client, facts: PolicyFacts = DEFAU
 
 const gvr = (resource: PolicyResource) => ({ group: GROUP, version: "v1", resource: resource.toLowerCase() });
 
-async function ensureNamespace(client: Client, name: string): Promise<void> {
-  try {
-    await client
-      .resource({ group: "", version: "v1", resource: "namespaces" })
-      .create({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
-  } catch (error) {
-    if (!hasReason(error, "AlreadyExists")) throw error;
-  }
+function ensureNamespace(client: Client, name: string): Promise<void> {
+  const namespaces = client.resource({ group: "", version: "v1", resource: "namespaces" });
+  return createIfMissing(namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
 }
 
 async function reconcileOne(
