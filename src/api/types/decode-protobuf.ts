@@ -7,7 +7,7 @@ import { absentValue, isOmitted } from "./empty.ts";
 import { DecodeError } from "./fault.ts";
 import { readQuantity } from "./scalars.ts";
 import type { Field, FlatField, Struct, Type } from "./table.ts";
-import { BYTES, FIXED64, Reader, VARINT } from "./wire.ts";
+import { BYTES, Reader, VARINT, wireTypeOf } from "./wire.ts";
 
 /** Deeper messages are refused; no type but the JSON schema nests more than 20 levels. */
 const MAX_DEPTH = 1_000;
@@ -232,19 +232,6 @@ function zeroOf(type: Type): JSONValue {
 
 /** A reader on one zero byte: a zero integer, an empty string, an empty message. */
 const EMPTY_READER = () => new Reader(new Uint8Array(8));
-
-function wireTypeOf(type: Type): number {
-  switch (type.kind) {
-    case "bool":
-    case "int32":
-    case "int64":
-      return VARINT;
-    case "double":
-      return FIXED64;
-    default:
-      return BYTES;
-  }
-}
 
 function valueReader(type: Type): ValueReader {
   switch (type.kind) {

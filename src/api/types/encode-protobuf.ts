@@ -5,7 +5,7 @@ import { parseDurationNanos, parseTime } from "../time.ts";
 import { base64Length, writeBase64 } from "./base64.ts";
 import { zeroValue } from "./empty.ts";
 import type { Field, Struct, Type } from "./table.ts";
-import { BYTES, FIXED64, VARINT, type Writer } from "./wire.ts";
+import { BYTES, type Writer, wireTypeOf } from "./wire.ts";
 
 /** Writes a value with its tag; called with undefined or null for an absent one. */
 type FieldWriter = (out: Writer, value: JSONValue | undefined) => void;
@@ -57,7 +57,7 @@ function fieldWriter(field: Field): FieldWriter {
   const { type, number } = field;
   if (type.kind === "list") return listWriter(number, type.element, type.wrapped);
   if (type.kind === "map") return mapWriter(number, type.element);
-  const tag = (number << 3) | wireType(type);
+  const tag = (number << 3) | wireTypeOf(type);
   const write = valueWriter(type);
   // A nil slice and a nil pointer are not written; everything else is.
   const nullable = field.pointer || type.kind === "bytes" || type.kind === "any";
@@ -96,7 +96,7 @@ function wrappedList(element: Type): FieldWriter {
 }
 
 function elements(number: number, element: Type): FieldWriter {
-  const tag = (number << 3) | wireType(element);
+  const tag = (number << 3) | wireTypeOf(element);
   const write = valueWriter(element);
   const zero = zeroOf(element);
   return (out, value) => {
@@ -111,7 +111,7 @@ function elements(number: number, element: Type): FieldWriter {
 
 function mapWriter(number: number, element: Type): FieldWriter {
   const tag = (number << 3) | BYTES;
-  const valueTag = (2 << 3) | wireType(element);
+  const valueTag = (2 << 3) | wireTypeOf(element);
   const write = valueWriter(element);
   const zero = zeroOf(element);
   const nullable = element.kind === "bytes";
@@ -133,19 +133,6 @@ function mapWriter(number: number, element: Type): FieldWriter {
       out.varint(tag);
     }
   };
-}
-
-function wireType(type: Type): number {
-  switch (type.kind) {
-    case "bool":
-    case "int32":
-    case "int64":
-      return VARINT;
-    case "double":
-      return FIXED64;
-    default:
-      return BYTES;
-  }
 }
 
 /** Wraps a writer of contents into one that puts their length in front. */

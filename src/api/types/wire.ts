@@ -1,6 +1,7 @@
 /** Protobuf's wire format: a writer that fills its buffer from the end, as Go's generated code does, and a reader that trusts no length. */
 import { decodeUTF8 } from "../json/index.ts";
 import { DecodeError } from "./fault.ts";
+import type { Type } from "./table.ts";
 
 const encoder = new TextEncoder();
 const START_BYTES = 16 * 1024;
@@ -165,6 +166,20 @@ export const BYTES = 2;
 const GROUP_START = 3;
 const GROUP_END = 4;
 const FIXED32 = 5;
+
+/** The wire type a value of this type has. */
+export function wireTypeOf(type: Type): number {
+  switch (type.kind) {
+    case "bool":
+    case "int32":
+    case "int64":
+      return VARINT;
+    case "double":
+      return FIXED64;
+    default:
+      return BYTES;
+  }
+}
 
 /** A window on bytes from outside. Every read checks the window; errors are DecodeErrors with the words of Go's generated code. */
 export class Reader {
