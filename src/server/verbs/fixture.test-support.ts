@@ -1,7 +1,7 @@
 /** A backend with small hand-made kinds over the memory engine and a simulated clock, for the tests of this folder. */
 import type { ObjectCodec } from "../../api/codec.ts";
-import { encodeJSON, isObject, JSONSyntaxError, parseJSON } from "../../api/json/index.ts";
-import type { GroupVersionKind, JSONValue, KubeObject, ObjectMeta } from "../../api/meta.ts";
+import { encodeJSON, isObject, JSONSyntaxError, OBJECT_META_FIELDS, parseJSON } from "../../api/json/index.ts";
+import type { GroupVersionKind, JSONValue, KubeObject } from "../../api/meta.ts";
 import { apiVersionOf } from "../../api/meta.ts";
 import { dns1123Subdomain } from "../../api/names.ts";
 import { SimulatedClock, seededRandom } from "../../api/simulated.ts";
@@ -12,24 +12,6 @@ import { requestInfo } from "../request-info.ts";
 import type { ResourceDefinition, Verb } from "../resource.ts";
 import { type MemoryResponse, memoryTransport } from "../transports/memory.ts";
 import { type LocalBackend, type LocalBackendOptions, localBackend, type ServedResource } from "./local-backend.ts";
-
-const META_ORDER: readonly (keyof ObjectMeta)[] = [
-  "name",
-  "generateName",
-  "namespace",
-  "selfLink",
-  "uid",
-  "resourceVersion",
-  "generation",
-  "creationTimestamp",
-  "deletionTimestamp",
-  "deletionGracePeriodSeconds",
-  "labels",
-  "annotations",
-  "ownerReferences",
-  "finalizers",
-  "managedFields",
-];
 
 /** A codec for kinds whose known fields are `spec`, `status` and `data`. */
 export function tinyCodec(kind: GroupVersionKind): ObjectCodec {
@@ -59,7 +41,7 @@ export function tinyCodec(kind: GroupVersionKind): ObjectCodec {
     },
     encode(object, resourceVersion = object.metadata.resourceVersion ?? "") {
       const metadata: Record<string, unknown> = {};
-      for (const key of META_ORDER) {
+      for (const key of OBJECT_META_FIELDS) {
         const value = object.metadata[key];
         if (key === "resourceVersion") metadata[key] = resourceVersion;
         else if (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)) {
