@@ -1,3 +1,4 @@
+/** The aggregator with one registry and real backends behind it: availability, routes, discovery and OpenAPI are views of one state, so one rig serves them all. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { systemClock, systemRandom } from "../api/machine.ts";

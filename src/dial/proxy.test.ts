@@ -1,3 +1,4 @@
+/** One hop, seen from both of its ends and when it breaks: every case needs the same authority, backend and proxy. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";

@@ -1,3 +1,4 @@
+/** The chain from exchange to backend, a filter after the other in the order they run: its order is what is tested. */
 import { describe, expect, it } from "vitest";
 import { SimulatedClock, seededRandom } from "../api/simulated.ts";
 import { StatusError } from "../api/status.ts";

@@ -1,3 +1,4 @@
+/** One port that speaks HTTP/1.1 and HTTP/2: what both promise is asked of both by the same cases; what is only of one protocol stands last. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type ClientHttp2Session, connect as connectH2, constants } from "node:http2";

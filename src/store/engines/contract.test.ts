@@ -1,4 +1,4 @@
-/** What every engine promises, and the state over it: one suite, run for each. */
+/** What every engine promises, and the state over it: one suite, run for each, so that no engine has a contract of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
