@@ -25,6 +25,14 @@ describe("the list of built-in kinds", () => {
     ["clusterroles", "ClusterRole", false, "", "", "/registry/clusterroles/"],
     ["rolebindings", "RoleBinding", true, "", "", "/registry/rolebindings/"],
     ["roles", "Role", true, "", "", "/registry/roles/"],
+    [
+      "customresourcedefinitions",
+      "CustomResourceDefinition",
+      false,
+      "crd,crds",
+      "api-extensions",
+      "/registry/apiextensions.k8s.io/customresourcedefinitions/",
+    ],
     ["apiservices", "APIService", false, "", "api-extensions", "/registry/apiregistration.k8s.io/apiservices/"],
   ];
 
@@ -79,6 +87,7 @@ describe("the list of built-in kinds", () => {
       "deployments/status Deployment get,patch,update",
       "replicasets/scale Scale get,patch,update",
       "replicasets/status ReplicaSet get,patch,update",
+      "customresourcedefinitions/status CustomResourceDefinition get,patch,update",
       "apiservices/status APIService get,patch,update",
     ]);
     const bare = names(builtinResources());
@@ -88,7 +97,13 @@ describe("the list of built-in kinds", () => {
   test("tells which kinds answer a delete with the object, and which a PUT creates", () => {
     const having = (field: "returnsDeletedObject" | "allowCreateOnUpdate") =>
       all.filter((definition) => definition.strategy[field]).map((definition) => definition.plural);
-    expect(having("returnsDeletedObject")).toEqual(["namespaces", "pods", "serviceaccounts", "services"]);
+    expect(having("returnsDeletedObject")).toEqual([
+      "namespaces",
+      "pods",
+      "serviceaccounts",
+      "services",
+      "customresourcedefinitions",
+    ]);
     expect(having("allowCreateOnUpdate")).toEqual([
       "endpoints",
       "events",
@@ -101,9 +116,13 @@ describe("the list of built-in kinds", () => {
     ]);
   });
 
-  test("asks for a resourceVersion on PUT of leases and APIServices only", () => {
+  test("asks for a resourceVersion on PUT of leases, definitions and APIServices only", () => {
     const strict = all.filter((definition) => definition.strategy.allowUnconditionalUpdate === false);
-    expect(strict.map((definition) => definition.plural)).toEqual(["leases", "apiservices"]);
+    expect(strict.map((definition) => definition.plural)).toEqual([
+      "leases",
+      "customresourcedefinitions",
+      "apiservices",
+    ]);
   });
 
   test("prints as many cells as columns, even of an empty object", () => {

@@ -1,5 +1,6 @@
 /** Every built-in kind the server stores, in one list; and the names around them. */
 import type { ResourceDefinition } from "../server/resource.ts";
+import { customResourceDefinitions } from "./apiextensions/custom-resource-definition.ts";
 import { apiServices } from "./apiregistration/api-service.ts";
 import { deployments } from "./apps/deployment.ts";
 import { replicaSets } from "./apps/replica-set.ts";
@@ -52,6 +53,7 @@ export function builtinResources(given: Partial<KindDeps> = {}): ResourceDefinit
     clusterRoles(),
     roleBindings(),
     roles(),
+    customResourceDefinitions(),
     apiServices(),
   ] as ResourceDefinition[];
 }
