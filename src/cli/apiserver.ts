@@ -3,13 +3,14 @@ import { readFileSync } from "node:fs";
 import { systemClock, systemRandom } from "../api/machine.ts";
 import { openPKI } from "../auth/pki/pki.ts";
 import { parseTokenFile } from "../auth/tokens/static-tokens.ts";
-import { openControlPlane } from "../controlplane/control-plane.ts";
+import { ISSUER, openControlPlane } from "../controlplane/control-plane.ts";
 import type { Engine } from "../store/engine.ts";
+import { type AuthFlags, openDeciders } from "./auth-flags.ts";
 import { openDataDir, writeKubeconfigs, writePid } from "./data-dir.ts";
 import { announce, endWith } from "./lifetime.ts";
 import { createLogger, type LogLevel } from "./logging.ts";
 
-export interface APIServerOptions {
+export interface APIServerOptions extends AuthFlags {
   readonly port: number;
   readonly bindAddress: string;
   readonly dataDir: string;
@@ -53,6 +54,7 @@ export async function runAPIServer(options: APIServerOptions): Promise<void> {
   });
   const defaultCA =
     options.aggregatorDefaultCa !== undefined ? readFileSync(options.aggregatorDefaultCa, "utf8") : undefined;
+  const deciders = await openDeciders(options, ISSUER, machine);
   const plane = await openControlPlane({
     ...machine,
     engine: await engineOf(options.store, dir.database),
@@ -61,6 +63,8 @@ export async function runAPIServer(options: APIServerOptions): Promise<void> {
     anonymous: options.anonymousAuth,
     routing: options.enableAggregatorRouting ? "endpoint" : "cluster-ip",
     allowLoopbackEndpoints: options.allowLoopbackEndpoints,
+    authorizers: deciders.authorizers,
+    ...(deciders.tokenWebhook !== undefined && { tokenWebhook: deciders.tokenWebhook }),
     requestTimeoutMilliseconds: options.requestTimeout * 1000,
     ...(defaultCA !== undefined && { aggregatorDefaultCA: defaultCA }),
     ...(options.tokenAuthFile !== undefined && { tokens: parseTokenFile(readFileSync(options.tokenAuthFile, "utf8")) }),
@@ -71,6 +75,7 @@ export async function runAPIServer(options: APIServerOptions): Promise<void> {
   const removePid = writePid(dir, "apiserver");
   endWith(async () => {
     await plane.close();
+    await deciders.close();
     removePid();
   });
   // A store that failed for good takes no write any more: whoever supervises this process may start it anew.

@@ -4,6 +4,7 @@ import { enableCompileCache } from "node:module";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { TENON_VERSION } from "../controlplane/version.ts";
 import { METRICS_SERVER_FLAGS } from "../metrics-server/flags.ts";
+import { addAuthFlags } from "./auth-flags.ts";
 import { stayAlive } from "./lifetime.ts";
 
 // The parts are loaded below, by their commands: a second start finds them compiled.
@@ -38,8 +39,7 @@ const program = new Command("tenon")
   .showHelpAfterError()
   .hook("preAction", stayAlive);
 
-program
-  .command("up")
+addAuthFlags(program.command("up"))
   .description("start everything: API server, controllers, this machine as a node, metrics-server")
   .addOption(new Option("--port <port>", "of the API server, on 127.0.0.1").argParser(port).default(6443))
   .addOption(dataDir())
@@ -48,8 +48,7 @@ program
   .addOption(logLevel("error"))
   .action(async (options) => (await import("./up.ts")).up(options));
 
-program
-  .command("apiserver")
+addAuthFlags(program.command("apiserver"))
   .description("the main API server")
   .addOption(new Option("--port <port>", "to serve on").argParser(port).default(6443))
   .option("--bind-address <address>", "to serve on", "127.0.0.1")

@@ -3,11 +3,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import pc from "picocolors";
+import { type AuthFlags, authArguments } from "./auth-flags.ts";
 import { type DataDir, openDataDir, PARTS, type Part } from "./data-dir.ts";
 import { onEndSignal, type ReadyMessage } from "./lifetime.ts";
 import type { LogLevel } from "./logging.ts";
 
-export interface UpOptions {
+export interface UpOptions extends AuthFlags {
   readonly port: number;
   readonly dataDir: string;
   readonly store: string;
@@ -65,6 +66,7 @@ function argumentsOf(part: Part, options: UpOptions, dir: DataDir): string[] {
       return [
         ...common,
         ...["--port", String(options.port), "--store", options.store],
+        ...authArguments(options),
         ...["--allow-loopback-endpoints", "--aggregator-default-ca", `${dir.pki}/ca.crt`],
       ];
     case "controllers":

@@ -19,7 +19,7 @@ import { leaderElection } from "../client/leader.ts";
 import type { APIService, Service } from "../kinds/generated/types.ts";
 import { builtinPriority, builtinResources, createAddressPool } from "../kinds/index.ts";
 import type { HealthCheck } from "../server/health.ts";
-import type { UserInfo } from "../server/identity.ts";
+import type { TokenAuthenticator, UserInfo } from "../server/identity.ts";
 import { type Logger, SILENT } from "../server/logger.ts";
 import { Metrics } from "../server/metrics.ts";
 import { REGISTRATION_GROUP, RouteTable } from "../server/routes.ts";
@@ -33,7 +33,7 @@ import { advertisedAddress, isLoopback, keepNamespaces, publishAddress } from ".
 import { bootstrapSeeds } from "./bootstrap-objects.ts";
 import { candidate } from "./controllers.ts";
 import { startHooks } from "./hooks.ts";
-import { createIdentity } from "./identity.ts";
+import { type AuthorizationMode, createIdentity } from "./identity.ts";
 import { storeListers } from "./listers.ts";
 import { plantSeeds } from "./seed.ts";
 import { versionInfo } from "./version.ts";
@@ -49,6 +49,10 @@ export interface ControlPlaneOptions {
   readonly tokens?: ReadonlyMap<string, UserInfo>;
   /** Requests without credentials act as `system:anonymous`. Default true. */
   readonly anonymous?: boolean;
+  /** Asked about bearer tokens nobody here knows. */
+  readonly tokenWebhook?: TokenAuthenticator;
+  /** Who decides what is allowed, in order; `system:masters` may do everything before any of them. Default RBAC alone. */
+  readonly authorizers?: readonly AuthorizationMode[];
   /** How Services of APIServices are reached. Default "endpoint". */
   readonly routing?: "endpoint" | "cluster-ip";
   /** Endpoints on loopback are reachable; for a control plane on one machine. Default false. */
@@ -74,7 +78,7 @@ export interface ControlPlane {
 }
 
 export const LOOPBACK_USER: UserInfo = { name: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} };
-const ISSUER = "https://kubernetes.default.svc.cluster.local";
+export const ISSUER = "https://kubernetes.default.svc.cluster.local";
 
 const TRUST_INTERVAL = 60_000;
 const TRUST_RETRY = 1000;
@@ -142,6 +146,8 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     logger,
     tokens: options.tokens,
     anonymous: options.anonymous ?? true,
+    tokenWebhook: options.tokenWebhook,
+    authorizers: options.authorizers ?? ["RBAC"],
     issuer: ISSUER,
   });
   later.identity = identity;

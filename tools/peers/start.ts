@@ -99,7 +99,8 @@ export async function startPeer(options: {
     `--proxy-client-cert-file=${file("front-proxy-client.crt")}`,
     `--proxy-client-key-file=${file("front-proxy-client.key")}`,
     "--enable-aggregator-routing=false",
-    "--authorization-mode=RBAC",
+    // A list: a second one would be added to it.
+    ...(options.flags?.some((flag) => flag.startsWith("--authorization-")) ? [] : ["--authorization-mode=RBAC"]),
     "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
     `--service-account-key-file=${file("sa.pub")}`,
     `--service-account-signing-key-file=${file("sa.key")}`,

@@ -47,6 +47,12 @@ export const alwaysAllow: Authorizer = {
   rulesFor: () => EVERYTHING,
 };
 
+/** For tests of what needs permission. */
+export const alwaysDeny: Authorizer = {
+  authorize: () => ({ verdict: "NoOpinion", reason: "Everything is forbidden." }),
+  rulesFor: () => NO_RULES,
+};
+
 /** The first Allow or Deny decides; an Allow wins over errors of those before; all without an opinion is a refusal (spec: apiserver 1.5, 10.3). */
 export function authorizerUnion(members: readonly Authorizer[]): Authorizer {
   return {

@@ -1,0 +1,360 @@
+/** Authorization and token webhooks: the same flags, questions and answers on Tenon and on a real kube-apiserver, each with a webhook of its own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock, systemRandom } from "../src/api/machine.ts";
+import { memoryPKI, type PKI } from "../src/auth/pki/pki.ts";
+import { PEERS } from "../tools/peers/build.ts";
+import { startPeer } from "../tools/peers/start.ts";
+import { eventually } from "./story.ts";
+import { type Answer, openTarget, type Target } from "./target.ts";
+
+const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+const SECRET = "the-api-server-itself";
+
+// biome-ignore lint/suspicious/noExplicitAny: reviews are read as they came
+type Review = any;
+
+/** Answers by the user's name, and keeps what it was asked. */
+interface Webhook {
+  readonly url: string;
+  readonly asked: Review[];
+  stop(): Promise<void>;
+}
+
+const USERS: Record<string, object> = {
+  allowed: { username: "allowed", uid: "u-1", groups: ["dev", "a,b"], extra: { "example.com/Shoe": ["9½", "left"] } },
+  refused: { username: "refused", groups: ["dev"] },
+  denied: { username: "denied" },
+  both: { username: "both" },
+  garbage: { username: "garbage" },
+  unavailable: { username: "unavailable" },
+  granted: { username: "granted" },
+  master: { username: "master", groups: ["system:masters"] },
+};
+
+const ANSWERS: Record<string, object> = {
+  allowed: { allowed: true, reason: "a friend" },
+  refused: { allowed: false, reason: "not <today>" },
+  denied: { allowed: false, denied: true, reason: "never" },
+  both: { allowed: true, denied: true, reason: "undecided" },
+};
+
+async function startWebhook(pki: PKI): Promise<Webhook> {
+  const asked: Review[] = [];
+  const server: Server = createServer({ cert: pki.serving.cert, key: pki.serving.keyPEM }, (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.once("end", () => {
+      const review: Review = JSON.parse(Buffer.concat(chunks).toString());
+      asked.push({ ...review, at: `${request.method} ${request.url}`, authorization: request.headers.authorization });
+      const send = (code: number, type: string, body: string) => {
+        response.writeHead(code, { "content-type": type });
+        response.end(body);
+      };
+      const status = request.url?.startsWith("/token") ? tokenStatus(review.spec.token) : ANSWERS[review.spec.user];
+      if (status !== undefined) send(200, "application/json", JSON.stringify({ ...review, status }));
+      else if (review.spec.user === "garbage") send(200, "text/plain", "hello");
+      else send(503, "text/plain", "go away");
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function tokenStatus(token: string): object | undefined {
+  if (token === "down") return undefined;
+  if (token === "expired") return { authenticated: false, error: "token expired" };
+  const user = Object.hasOwn(USERS, token) ? USERS[token] : undefined;
+  return user === undefined ? { authenticated: false } : { authenticated: true, user };
+}
+
+interface Running {
+  readonly target: Target;
+  stop(): Promise<void>;
+}
+
+async function startOurs(folder: string, flags: readonly string[]): Promise<Running> {
+  const dataDir = join(folder, "data");
+  const args = ["--disable-warning=ExperimentalWarning", MAIN, "apiserver", "--port", "0", "--store", "memory"];
+  const child: ChildProcess = spawn(process.execPath, [...args, "--data-dir", dataDir, ...flags], {
+    // What the webhook does wrong is logged, as it should be.
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  let output = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  await eventually(
+    async () => output,
+    (text) => text.includes("ready") || child.exitCode !== null,
+    60,
+  );
+  return {
+    target: openTarget(join(dataDir, "kubeconfig")),
+    async stop() {
+      if (child.exitCode !== null) return;
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      await gone;
+    },
+  };
+}
+
+async function startReal(folder: string, flags: readonly string[]): Promise<Running> {
+  const peer = await startPeer({ folder: join(folder, "peer"), flags });
+  return { target: openTarget(peer.kubeconfig), stop: peer.stop };
+}
+
+const SERVERS = [
+  { name: "tenon", built: true, start: startOurs },
+  { name: "kube-apiserver", built: existsSync(join(PEERS, "bin", "kube-apiserver")), start: startReal },
+];
+
+for (const { name, built, start } of SERVERS) {
+  if (!built) console.log(`${name} is not built: its half of this story does not run (node tools/peers/build.ts)`);
+  describe.skipIf(!built)(`webhooks of ${name}`, () => {
+    const folder = mkdtempSync(join(tmpdir(), "tenon-webhooks-"));
+    let webhook: Webhook;
+    let running: Running;
+
+    beforeAll(async () => {
+      const pki = await memoryPKI({ clock: systemClock, random: systemRandom });
+      webhook = await startWebhook(pki);
+      const file = (path: string) => {
+        const config = join(folder, `${path}.kubeconfig`);
+        const cluster = {
+          server: `${webhook.url}/${path}`,
+          "certificate-authority-data": Buffer.from(pki.ca.cert).toString("base64"),
+        };
+        const text = {
+          apiVersion: "v1",
+          kind: "Config",
+          "current-context": "webhook",
+          clusters: [{ name: "webhook", cluster }],
+          users: [{ name: "server", user: { token: SECRET } }],
+          contexts: [{ name: "webhook", context: { cluster: "webhook", user: "server" } }],
+        };
+        writeFileSync(config, JSON.stringify(text));
+        return config;
+      };
+      running = await start(folder, [
+        "--authorization-mode=RBAC,Webhook",
+        `--authorization-webhook-config-file=${file("authorize")}`,
+        "--authorization-webhook-version=v1",
+        "--authorization-webhook-cache-authorized-ttl=1m",
+        `--authentication-token-webhook-config-file=${file("token")}`,
+      ]);
+    }, 120_000);
+
+    afterAll(async () => {
+      await running?.stop();
+      await webhook?.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    const as = (token: string, path: string): Promise<Answer> =>
+      running.target.call("GET", path, { anonymous: true, headers: { authorization: `Bearer ${token}` } });
+    const about = (user: string, verb?: string): Review[] =>
+      webhook.asked.filter(
+        ({ kind, spec }) =>
+          kind === "SubjectAccessReview" &&
+          spec.user === user &&
+          (verb === undefined || spec.resourceAttributes?.verb === verb),
+      );
+    const PODS = "/api/v1/namespaces/default/configmaps";
+
+    it("knows who asks by the token webhook, groups and extras included", async () => {
+      const answer = await running.target.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {
+        anonymous: true,
+        headers: { authorization: "Bearer allowed" },
+        body: { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" },
+      });
+      expect(answer.status).toBe(201);
+      expect(answer.json.status.userInfo).toEqual({
+        username: "allowed",
+        uid: "u-1",
+        groups: ["dev", "a,b", "system:authenticated"],
+        extra: { "example.com/Shoe": ["9½", "left"] },
+      });
+      const [review] = webhook.asked.filter(({ kind, spec }) => kind === "TokenReview" && spec.token === "allowed");
+      expect(review).toMatchObject({
+        at: "POST /token?timeout=30s",
+        authorization: `Bearer ${SECRET}`,
+        apiVersion: "authentication.k8s.io/v1beta1",
+        spec: { token: "allowed", audiences: ["https://kubernetes.default.svc.cluster.local"] },
+      });
+    });
+
+    it.each([["nobody"], ["expired"], ["down"]])("refuses the token %s with 401", async (token) => {
+      const answer = await as(token, PODS);
+      expect([answer.status, answer.json.message]).toEqual([401, "Unauthorized"]);
+    });
+
+    it("asks about each permission in upstream's form", async () => {
+      const path = `${PODS}?labelSelector=a%3Db%2C%21c&fieldSelector=metadata.name%3Dx&limit=1`;
+      expect((await as("allowed", path)).status).toBe(200);
+      const { at, authorization, apiVersion, kind, spec } = about("allowed", "list").at(-1);
+      expect({ at, authorization, apiVersion, kind, spec }).toEqual({
+        at: "POST /authorize?timeout=30s",
+        authorization: `Bearer ${SECRET}`,
+        apiVersion: "authorization.k8s.io/v1",
+        kind: "SubjectAccessReview",
+        spec: {
+          resourceAttributes: {
+            namespace: "default",
+            verb: "list",
+            version: "v1",
+            resource: "configmaps",
+            // As upstream: the name a field selector fixes is the name that is asked about.
+            name: "x",
+            fieldSelector: { requirements: [{ key: "metadata.name", operator: "In", values: ["x"] }] },
+            labelSelector: {
+              requirements: [
+                { key: "a", operator: "In", values: ["b"] },
+                { key: "c", operator: "DoesNotExist" },
+              ],
+            },
+          },
+          user: "allowed",
+          groups: ["dev", "a,b", "system:authenticated"],
+          extra: { "example.com/Shoe": ["9½", "left"] },
+          uid: "u-1",
+        },
+      });
+      expect((await as("allowed", "/metrics")).status).toBe(200);
+      expect(about("allowed").at(-1).spec.nonResourceAttributes).toEqual({ path: "/metrics", verb: "get" });
+    });
+
+    it.each<[string, number, RegExp | string]>([
+      [
+        "refused",
+        403,
+        'configmaps is forbidden: User "refused" cannot list resource "configmaps" in API group "" in the namespace "default": not <today>',
+      ],
+      [
+        "denied",
+        403,
+        'configmaps is forbidden: User "denied" cannot list resource "configmaps" in API group "" in the namespace "default": never',
+      ],
+      [
+        "both",
+        500,
+        `Internal Server Error: "${PODS}": webhook subject access review returned both allow and deny response`,
+      ],
+      ["unavailable", 500, `Internal Server Error: "${PODS}": the server is currently unable to handle the request`],
+      ["garbage", 500, /^Internal Server Error: "\/api\/v1\/namespaces\/default\/configmaps": /],
+    ])("%s: %i", async (token, status, message) => {
+      const answer = await as(token, PODS);
+      expect(answer.status).toBe(status);
+      const text = status === 403 ? answer.json.message : answer.text.trim();
+      if (typeof message === "string") expect(text).toBe(message);
+      else expect(text).toMatch(message);
+    });
+
+    it("remembers what may be remembered", async () => {
+      for (let turn = 0; turn < 3; turn++) {
+        await as("allowed", "/api/v1/namespaces/default/secrets");
+        await as("refused", "/api/v1/namespaces/default/secrets");
+        await as("unavailable", "/api/v1/namespaces/default/secrets");
+      }
+      const secrets = (user: string) =>
+        about(user).filter(({ spec }) => spec.resourceAttributes?.resource === "secrets").length;
+      expect([secrets("allowed"), secrets("refused"), secrets("unavailable")]).toEqual([1, 1, 3]);
+    });
+
+    it("asks nothing for what RBAC allows, nor for system:masters", async () => {
+      const role = {
+        metadata: { name: "granted" },
+        rules: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["list"] }],
+      };
+      const binding = {
+        metadata: { name: "granted" },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "granted" },
+        subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "granted" }],
+      };
+      const rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
+      expect((await running.target.call("POST", `${rbac}/roles`, { body: role })).status).toBe(201);
+      expect((await running.target.call("POST", `${rbac}/rolebindings`, { body: binding })).status).toBe(201);
+      // Until the authorizer has seen the binding, the webhook is asked and has nothing to say.
+      await eventually(
+        () => as("granted", PODS),
+        ({ status }) => status === 200,
+      );
+      const before = about("granted").length;
+      expect((await as("granted", PODS)).status).toBe(200);
+      expect((await as("master", "/api/v1/nodes")).status).toBe(200);
+      expect(about("granted").length).toBe(before);
+      expect(about("master")).toEqual([]);
+    });
+
+    it("reviews asked of the server include the webhook's opinion", async () => {
+      const ask = async (user: string) => {
+        const answer = await running.target.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {
+          body: {
+            apiVersion: "authorization.k8s.io/v1",
+            kind: "SubjectAccessReview",
+            spec: { user, resourceAttributes: { verb: "get", resource: "pods", namespace: "default", version: "v1" } },
+          },
+        });
+        return answer.json.status;
+      };
+      expect(await ask("allowed")).toEqual({ allowed: true, reason: "a friend" });
+      expect(await ask("refused")).toEqual({ allowed: false, reason: "not <today>" });
+      expect(await ask("denied")).toEqual({ allowed: false, denied: true, reason: "never" });
+      expect(await ask("both")).toEqual({
+        allowed: false,
+        denied: true,
+        reason: "undecided",
+        evaluationError: "webhook subject access review returned both allow and deny response",
+      });
+      expect(await ask("unavailable")).toEqual({
+        allowed: false,
+        evaluationError: "the server is currently unable to handle the request",
+      });
+    });
+
+    it("rules cannot be listed for a webhook", async () => {
+      const answer = await running.target.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {
+        anonymous: true,
+        headers: { authorization: "Bearer allowed" },
+        body: {
+          apiVersion: "authorization.k8s.io/v1",
+          kind: "SelfSubjectRulesReview",
+          spec: { namespace: "default" },
+        },
+      });
+      expect(answer.status).toBe(201);
+      expect(answer.json.status).toMatchObject({
+        incomplete: true,
+        evaluationError: "webhook authorizer does not support user rule resolution",
+      });
+    });
+
+    it("a webhook that is gone: errors for the rest, nothing for those who need it not", async () => {
+      await webhook.stop();
+      const answer = await as("refused", "/api/v1/namespaces/default/services");
+      expect(answer.status).toBe(500);
+      const { port } = new URL(webhook.url);
+      expect(answer.text.trim()).toBe(
+        `Internal Server Error: "/api/v1/namespaces/default/services": Post "${webhook.url}/authorize?timeout=30s": dial tcp 127.0.0.1:${port}: connect: connection refused`,
+      );
+      expect((await as("granted", PODS)).status).toBe(200);
+      expect((await running.target.call("GET", "/api/v1/nodes")).status).toBe(200);
+      expect((await as("newcomer", PODS)).status).toBe(401);
+    });
+  });
+}
