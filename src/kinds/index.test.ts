@@ -19,6 +19,8 @@ describe("the list of built-in kinds", () => {
     ["services", "Service", true, "svc", "all", "/registry/services/specs/"],
     ["deployments", "Deployment", true, "deploy", "all", "/registry/deployments/"],
     ["replicasets", "ReplicaSet", true, "rs", "all", "/registry/replicasets/"],
+    ["horizontalpodautoscalers", "HorizontalPodAutoscaler", true, "hpa", "all", "/registry/horizontalpodautoscalers/"],
+    ["horizontalpodautoscalers", "HorizontalPodAutoscaler", true, "hpa", "all", "/registry/horizontalpodautoscalers/"],
     ["leases", "Lease", true, "", "", "/registry/leases/"],
     ["endpointslices", "EndpointSlice", true, "", "", "/registry/endpointslices/"],
     ["clusterrolebindings", "ClusterRoleBinding", false, "", "", "/registry/clusterrolebindings/"],
@@ -87,6 +89,8 @@ describe("the list of built-in kinds", () => {
       "deployments/status Deployment get,patch,update",
       "replicasets/scale Scale get,patch,update",
       "replicasets/status ReplicaSet get,patch,update",
+      "horizontalpodautoscalers/status HorizontalPodAutoscaler get,patch,update",
+      "horizontalpodautoscalers/status HorizontalPodAutoscaler get,patch,update",
       "customresourcedefinitions/status CustomResourceDefinition get,patch,update",
       "apiservices/status APIService get,patch,update",
     ]);

@@ -11,6 +11,7 @@ import {
   selfSubjectRulesReviews,
   subjectAccessReviews,
 } from "./authorization/reviews.ts";
+import { horizontalPodAutoscalers, horizontalPodAutoscalersV1 } from "./autoscaling/horizontal-pod-autoscaler.ts";
 import { leases } from "./coordination/lease.ts";
 import { configMaps } from "./core/config-map.ts";
 import { endpoints } from "./core/endpoints.ts";
@@ -47,6 +48,8 @@ export function builtinResources(given: Partial<KindDeps> = {}): ResourceDefinit
     services(deps),
     deployments(),
     replicaSets(),
+    horizontalPodAutoscalers(),
+    horizontalPodAutoscalersV1(),
     leases(),
     endpointSlices(deps),
     clusterRoleBindings(),
