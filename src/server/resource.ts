@@ -126,6 +126,11 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
     readonly codec: ObjectCodec;
     fromStored(objects: KubeObject[]): Promise<KubeObject[]> | KubeObject[];
     toStored(object: T): Promise<KubeObject> | KubeObject;
+    /**
+     * Names the schema of today, for kinds whose schema changes while objects are stored (custom resources): what is stored, in this version
+     * too, is read through `codec` and `fromStored` once under each, and what was derived under another is forgotten.
+     */
+    readonly generation?: string;
   };
   /** Seconds after which a stored object vanishes (Events). */
   readonly ttlSeconds?: number;

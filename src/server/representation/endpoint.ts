@@ -1,12 +1,14 @@
 /** One resource of one group-version, bound to what answers it: its names, keys, codecs and counters. */
 import type { ObjectCodec } from "../../api/codec.ts";
+import { parseJSON } from "../../api/json/index.ts";
 import { apiVersionOf, type GroupKind, type GroupResource, type KubeObject } from "../../api/meta.ts";
 import { StatusError } from "../../api/status.ts";
 import type { Entry } from "../../store/state.ts";
 import type { ResourceDefinition, Subresource, Verb, VirtualResource } from "../resource.ts";
 import type { ByteCache } from "./byte-cache.ts";
-import { asBuffer } from "./canonical.ts";
+import { asBuffer, sameButResourceVersion } from "./canonical.ts";
 import type { Counters } from "./counters.ts";
+import { isSettled, settle } from "./item.ts";
 
 const BRACE = Buffer.from("{");
 
@@ -67,22 +69,29 @@ export class Endpoint {
 
   /** The name under which an encoding of this version is cached. */
   variant(form: string): string {
-    return `${this.apiVersion} ${form}`;
+    const generation = this.definition.storage?.generation;
+    return generation === undefined ? `${this.apiVersion} ${form}` : `${this.apiVersion} ${generation} ${form}`;
   }
 
-  #isThisVersion(bytes: Uint8Array): boolean {
+  isThisVersion(bytes: Uint8Array): boolean {
     const { length } = this.#opening;
     return bytes.length >= length && asBuffer(bytes).compare(this.#opening, 0, length, 0, length) === 0;
   }
 
-  /** Canonical JSON in this version of those entries that are stored in another one, converted in one batch; undefined when all are as wanted. */
+  /** Whether the stored bytes are what is served, as far as is known. */
+  #isAsServed(entry: Entry): boolean {
+    const generation = this.definition.storage?.generation;
+    return this.isThisVersion(entry.value) && (generation === undefined || isSettled(entry, generation));
+  }
+
+  /** Canonical JSON in this version of those entries that are stored in another one or another form, converted in one batch; undefined when all are as wanted. */
   async converted(entries: readonly Entry[]): Promise<ReadonlyMap<Entry, Uint8Array> | undefined> {
     const { storage } = this.definition;
     if (storage === undefined) return undefined;
     const result = new Map<Entry, Uint8Array>();
     const others: Entry[] = [];
     for (const entry of entries) {
-      if (this.#isThisVersion(entry.value)) continue;
+      if (this.#isAsServed(entry)) continue;
       const cached = this.cache.get(entry, this.variant("json"));
       if (cached === undefined) others.push(entry);
       else result.set(entry, cached);
@@ -96,6 +105,10 @@ export class Endpoint {
       );
       others.forEach((entry, index) => {
         const bytes = this.encode(objects[index]!, String(entry.revision));
+        if (storage.generation !== undefined && sameButResourceVersion(bytes, entry.value)) {
+          settle(entry, storage.generation);
+          return;
+        }
         this.cache.set(entry, this.variant("json"), bytes);
         result.set(entry, bytes);
       });
@@ -108,7 +121,7 @@ export class Endpoint {
    * not. What is typed has a protobuf form.
    */
   putListItem(bytes: Uint8Array, push: (part: Uint8Array) => void): void {
-    if (this.encodeProtobuf === undefined || !this.#isThisVersion(bytes)) {
+    if (this.encodeProtobuf === undefined || !this.isThisVersion(bytes)) {
       push(bytes);
     } else {
       push(BRACE);
@@ -119,6 +132,8 @@ export class Endpoint {
   decodeStored(bytes: Uint8Array): KubeObject {
     this.counters.decodes++;
     try {
+      // What was made by `fromStored` is as it is served: the schema of this version adds nothing to it.
+      if (this.definition.storage?.generation !== undefined) return parseJSON(bytes).value as unknown as KubeObject;
       return this.definition.codec.decode(bytes, "application/json").object;
     } catch (error) {
       throw new StatusError(500, "InternalError", `Internal error occurred: stored object is unreadable: ${error}`);

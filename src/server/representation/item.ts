@@ -35,6 +35,17 @@ export class Known {
   /** Selectable fields, for the endpoint that computed them last (two versions of a kind may share entries). */
   fieldsOf: Endpoint | undefined;
   fields: ReadonlyMap<string, string> | undefined;
+  /** The generation of the schema under which the bytes are known to be what is served. */
+  settled: string | undefined;
+}
+
+/** Whether the bytes were found to be what is served under this generation of the schema. */
+export function isSettled(entry: Entry, generation: string): boolean {
+  return entry.memo instanceof Known && entry.memo.settled === generation;
+}
+
+export function settle(entry: Entry, generation: string): void {
+  knownFor(entry).settled = generation;
 }
 
 /** What a writer knows of the object it stores, so that no reader parses it. */
@@ -152,6 +163,20 @@ export async function storedItems(endpoint: Endpoint, entries: readonly Entry[])
   if (endpoint.definition.storage === undefined) return entries.map((entry) => new StoredItem(endpoint, entry));
   const converted = await endpoint.converted(entries);
   return entries.map((entry) => new StoredItem(endpoint, entry, converted?.get(entry)));
+}
+
+/** The item of an entry that was just written as `object`. */
+export async function writtenItem(endpoint: Endpoint, entry: Entry, object: KubeObject): Promise<StoredItem> {
+  const { storage } = endpoint.definition;
+  if (storage === undefined) return new StoredItem(endpoint, entry);
+  if (storage.generation !== undefined) {
+    // What is stored in another version is what that version keeps of the object.
+    if (endpoint.isThisVersion(entry.value)) settle(entry, storage.generation);
+    return storedItem(endpoint, entry);
+  }
+  const served = endpoint.encode(object, String(entry.revision));
+  endpoint.cache.set(entry, endpoint.variant("json"), served);
+  return new StoredItem(endpoint, entry, served);
 }
 
 export async function storedItem(endpoint: Endpoint, entry: Entry): Promise<StoredItem> {

@@ -30,6 +30,8 @@ export interface Backing {
   readonly random: Random;
   /** Watches without `timeoutSeconds` end after one to two times this long. */
   readonly minRequestTimeoutSeconds: number;
+  /** Aborts when the resource is no more served as it was: its watches end. */
+  readonly retired: AbortSignal | undefined;
 }
 
 /** One request at one endpoint. */

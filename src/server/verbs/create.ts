@@ -13,7 +13,7 @@ import {
 } from "../../api/status.ts";
 import type { Entry } from "../../store/state.ts";
 import type { Endpoint } from "../representation/endpoint.ts";
-import { type Item, knownOf, ObjectItem, StoredItem, storedItem } from "../representation/item.ts";
+import { type Item, knownOf, ObjectItem, storedItem, writtenItem } from "../representation/item.ts";
 import { negotiateFor, sendItem } from "../representation/respond.ts";
 import type { Strategy } from "../resource.ts";
 import { decodeWriteOptions, type WriteOptions } from "../write-options.ts";
@@ -68,10 +68,7 @@ export async function storeNew(call: Call, object: KubeObject, dryRun: boolean):
     ...(ttlSeconds !== undefined && { ttlSeconds }),
   });
   if (!result.committed) throw await taken(result.current);
-  if (endpoint.definition.storage === undefined) return new StoredItem(endpoint, result.entry);
-  const served = endpoint.encode(object, String(result.revision));
-  endpoint.cache.set(result.entry, endpoint.variant("json"), served);
-  return new StoredItem(endpoint, result.entry, served);
+  return writtenItem(endpoint, result.entry, object);
 }
 
 const isTaken = (error: unknown) => error instanceof StatusError && error.reason === "AlreadyExists";

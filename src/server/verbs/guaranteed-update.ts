@@ -3,7 +3,7 @@ import type { KubeObject } from "../../api/meta.ts";
 import { conflict, notFound } from "../../api/status.ts";
 import type { Entry } from "../../store/state.ts";
 import { sameButResourceVersion } from "../representation/canonical.ts";
-import { type Item, knownOf, ObjectItem, StoredItem, storedItem } from "../representation/item.ts";
+import { type Item, knownOf, ObjectItem, storedItem, writtenItem } from "../representation/item.ts";
 import { type Call, stateOf } from "./backend-context.ts";
 import { storeNew } from "./create.ts";
 import { freshView } from "./snapshots.ts";
@@ -117,12 +117,7 @@ export async function guaranteedUpdate(
       ...(ttlSeconds !== undefined && { ttlSeconds }),
     });
     if (result.committed) {
-      if (endpoint.definition.storage === undefined) {
-        return { item: new StoredItem(endpoint, result.entry), outcome: "stored" };
-      }
-      const served = endpoint.encode(object, String(result.revision));
-      endpoint.cache.set(result.entry, endpoint.variant("json"), served);
-      return { item: new StoredItem(endpoint, result.entry, served), outcome: "stored" };
+      return { item: await writtenItem(endpoint, result.entry, object), outcome: "stored" };
     }
     entry = result.current;
     latest = true;

@@ -51,6 +51,8 @@ export interface LocalBackendOptions {
   readonly encodings?: ByteCache;
   /** Watches without `timeoutSeconds` end after one to two times this long. Default 1800. */
   readonly minRequestTimeoutSeconds?: number;
+  /** Ends the watches, once what happened before was sent. */
+  readonly retired?: AbortSignal;
 }
 
 export interface LocalBackend extends Backend {
@@ -126,6 +128,7 @@ export function localBackend(options: LocalBackendOptions): LocalBackend {
     clock,
     random,
     minRequestTimeoutSeconds: options.minRequestTimeoutSeconds ?? 1800,
+    retired: options.retired,
   };
   const resources = discoveryOf([...endpoints.values()]);
   return {

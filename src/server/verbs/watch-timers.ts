@@ -11,27 +11,29 @@ const LONGEST = 2 ** 31 - 1;
 
 export class WatchTimers {
   readonly #clock: Clock;
-  readonly #signal: AbortSignal;
+  readonly #signals: readonly AbortSignal[];
   readonly #deadline: Timer;
   readonly #last: Timer | undefined;
   #bookmark: Timer | undefined;
   #wake: (() => void) | undefined;
   bookmarkDue = false;
-  /** Time is up, or the client is gone. */
+  /** Time is up, or the client or the resource is gone. */
   over = false;
 
   /** `timeout`: milliseconds. */
-  constructor(clock: Clock, signal: AbortSignal, timeout: number, bookmarks: boolean) {
+  constructor(clock: Clock, signals: readonly AbortSignal[], timeout: number, bookmarks: boolean) {
     this.#clock = clock;
-    this.#signal = signal;
+    this.#signals = signals;
     timeout = Math.min(timeout, LONGEST);
     this.#deadline = clock.after(timeout, this.#finish);
     if (bookmarks) {
       this.#scheduleBookmark();
       if (timeout > BEFORE_DEADLINE) this.#last = clock.after(timeout - BEFORE_DEADLINE, this.#due);
     }
-    if (signal.aborted) this.over = true;
-    else signal.addEventListener("abort", this.#finish, { once: true });
+    for (const signal of signals) {
+      if (signal.aborted) this.over = true;
+      else signal.addEventListener("abort", this.#finish, { once: true });
+    }
   }
 
   #scheduleBookmark(): void {
@@ -69,6 +71,6 @@ export class WatchTimers {
     this.#deadline.cancel();
     this.#last?.cancel();
     this.#bookmark?.cancel();
-    this.#signal.removeEventListener("abort", this.#finish);
+    for (const signal of this.#signals) signal.removeEventListener("abort", this.#finish);
   }
 }

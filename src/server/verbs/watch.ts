@@ -98,7 +98,8 @@ function frameOf(watch: Watch, change: Change, itemOf: (entry: Entry) => StoredI
 async function follow(watch: Watch, cursor: Cursor): Promise<void> {
   const { call, frames, sink, timers } = watch;
   const { clock } = call.backing;
-  while (!sink.closed && !timers.over) {
+  for (;;) {
+    if (sink.closed || (timers.over && !call.backing.retired?.aborted)) return;
     const changes = cursor.next(PULL);
     if (changes.length > 0) {
       const itemOf = await itemsOf(call, changes);
@@ -116,7 +117,7 @@ async function follow(watch: Watch, cursor: Cursor): Promise<void> {
       await sink.push(frames.bookmark(String(cursor.revision), false));
     }
     await sink.flush();
-    if (sink.closed) return;
+    if (sink.closed || timers.over) return;
     cursor.onReady(() => timers.wake());
     await timers.next();
   }
@@ -249,7 +250,9 @@ export async function watch(call: Call): Promise<void> {
       ? options.timeoutSeconds
       : backing.minRequestTimeoutSeconds * (1 + backing.random.number());
   const sink = new WatchSink(exchange, backing.clock);
-  const timers = new WatchTimers(backing.clock, exchange.signal, seconds * 1000, options.allowWatchBookmarks);
+  const { retired } = backing;
+  const signals = retired === undefined ? [exchange.signal] : [exchange.signal, retired];
+  const timers = new WatchTimers(backing.clock, signals, seconds * 1000, options.allowWatchBookmarks);
   const state: Watch = { call, options, selection, frames, sink, timers };
   exchange.response.start(200, frames.contentType);
   try {
