@@ -32,6 +32,7 @@ import { builtinBackends } from "./backends.ts";
 import { advertisedAddress, isLoopback, keepNamespaces, publishAddress } from "./bootstrap.ts";
 import { bootstrapSeeds } from "./bootstrap-objects.ts";
 import { candidate } from "./controllers.ts";
+import { DEFINITIONS, openDefinitions } from "./definitions.ts";
 import { startHooks } from "./hooks.ts";
 import { type AuthorizationMode, createIdentity } from "./identity.ts";
 import { storeListers } from "./listers.ts";
@@ -131,12 +132,12 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
 
   // Definitions and listers need each other: a token is made by what reads the objects the definitions describe.
   const later: { identity?: ReturnType<typeof createIdentity> } = {};
-  const definitions = builtinResources({
+  const builtins = builtinResources({
     addresses: createAddressPool({ services: () => listers.of<Service>("", "services").list() }),
     allowLoopbackEndpoints: options.allowLoopbackEndpoints ?? false,
     createToken: (context, account, body) => later.identity!.createToken(context, account, body),
   });
-  const listers = storeListers(state, definitions, trouble("lister"));
+  const listers = storeListers(state, builtins, trouble("lister"));
   opened.defer(() => listers.close());
   const identity = createIdentity({
     pki,
@@ -161,7 +162,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     builtInClaims((group, version) => builtIn.has(`${group}/${version}`), identity.authorizer),
   ]);
   const backends = builtinBackends({
-    definitions,
+    definitions: builtins,
     state,
     admission,
     identity,
@@ -278,7 +279,15 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
   }
 
   const stopping = new AbortController();
-  opened.defer(async () => void (await Promise.all([aggregator.stop(), registration.stop()])));
+  const definitions = await openDefinitions(state, {
+    common: { state, admission, authorizer: identity.authorizer, clock, random },
+    routes,
+    registration,
+    client: loopback.resource(DEFINITIONS),
+    serverVersion: versionInfo.gitVersion,
+    onError: trouble("definitions"),
+  });
+  opened.defer(async () => void (await Promise.all([aggregator.stop(), registration.stop(), definitions.stop()])));
   opened.defer(() => election.stop());
   opened.defer(() => {
     stopping.abort(new Error("the server stops"));
@@ -293,7 +302,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     },
   });
 
-  const seeds = bootstrapSeeds(definitions, backends);
+  const seeds = bootstrapSeeds(builtins, backends);
   const differing = await plantSeeds(
     state,
     [...seeds.namespaces, ...seeds.services, ...seeds.policy, ...seeds.apiServices],

@@ -79,6 +79,8 @@ export interface Subresource<T extends KubeObject = KubeObject> {
   /** For another kind read from and written into the parent (`scale`). */
   readonly projection?: {
     read(parent: T): KubeObject;
+    /** What a GET answers, when that is not simply what is read; may throw. */
+    get?(parent: T): KubeObject;
     /** Changes `parent` in place. */
     write(parent: T, body: KubeObject): FieldError[];
   };

@@ -51,7 +51,7 @@ async function projected(call: Call, sub: Subresource, verb: string): Promise<vo
   const body = bodyEndpoint(call, sub);
   if (verb === "get") {
     const item = await findItem(call, exchange.query.get("resourceVersion") ?? "");
-    return respond(call, sub, 200, projection.read(item.object()));
+    return respond(call, sub, 200, (projection.get ?? projection.read)(item.object()));
   }
   negotiateFor(exchange, body);
   let options: WriteOptions;
