@@ -16,7 +16,7 @@ export type ColumnInput =
       readonly priority?: number;
     };
 
-type Step = string | number;
+export type Step = string | number;
 
 /** The steps of `.a.b[0]['c.d']`. Throws a TypeError for anything else. */
 export function parsePath(path: string): Step[] {
@@ -36,7 +36,8 @@ export function parsePath(path: string): Step[] {
   return steps;
 }
 
-function follow(object: KubeObject, steps: readonly Step[]): JSONValue | undefined {
+/** What stands at the end of a path; undefined when the way there ends before. */
+export function follow(object: KubeObject, steps: readonly Step[]): JSONValue | undefined {
   let value: unknown = object;
   for (const step of steps) {
     if (value === null || typeof value !== "object" || !Object.hasOwn(value, step)) return undefined;
@@ -83,4 +84,20 @@ function cell(value: JSONValue | undefined, type: Column["type"], now: number): 
     default:
       return typeof value === "string" ? value : typeof value === "object" ? JSON.stringify(value) : String(value);
   }
+}
+
+/** Values of the given paths by the names that field selectors use: the path without its first dot. Absent is "". */
+export function selectableFields<T extends KubeObject>(
+  paths: readonly string[],
+): Readonly<Record<string, (object: T) => string>> {
+  return Object.fromEntries(
+    paths.map((path) => {
+      const steps = parsePath(path);
+      const value = (object: T) => {
+        const found = follow(object, steps);
+        return found === undefined || found === null || typeof found === "object" ? "" : String(found);
+      };
+      return [path.replace(/^\./, ""), value];
+    }),
+  );
 }

@@ -13,6 +13,7 @@ export {
 } from "../api/status.ts";
 export type { Schema } from "../schema/types.ts";
 export type { ColumnInput } from "./columns.ts";
+export type { ValidationRule } from "./crd.ts";
 export type { Registration, RegistrationOptions } from "./registration.ts";
 export {
   type Answer,
@@ -27,5 +28,6 @@ export {
   type ResourceType,
   type Served,
 } from "./resource.ts";
+export type { ScalePaths } from "./scale.ts";
 export { createServer, type ExtensionServer, type ExtensionServerOptions, type ListenOptions } from "./server.ts";
 export { createStore, type Store, type StoreOptions } from "./store.ts";

@@ -1,5 +1,5 @@
 /** One definition of a resource, served by functions, served from a store, or printed as a CustomResourceDefinition. */
-import type { KubeList, KubeObject, ObjectMeta } from "../api/meta.ts";
+import { apiVersionOf, type GroupVersion, type KubeList, type KubeObject, type ObjectMeta } from "../api/meta.ts";
 import { dns1035Label, dns1123Subdomain } from "../api/names.ts";
 import { parseLabelSelector } from "../api/selectors.ts";
 import { structuralCodec } from "../schema/codec.ts";
@@ -17,7 +17,9 @@ import type {
   WatchEvent,
 } from "../server/resource.ts";
 import type { ServedResource } from "../server/verbs/local-backend.ts";
-import { type ColumnInput, columnsOf } from "./columns.ts";
+import { type ColumnInput, columnsOf, selectableFields } from "./columns.ts";
+import { customResourceDefinition, type ValidationRule } from "./crd.ts";
+import { type ScalePaths, scaleSubresource } from "./scale.ts";
 import { type Described, type SchemaInput, schemaOf } from "./schema-input.ts";
 import type { Store } from "./store.ts";
 
@@ -42,6 +44,17 @@ export interface ResourceOptions<Spec extends SchemaInput, Status extends Schema
   readonly spec: Spec;
   /** With a status schema the resource has a `status` sub-resource when it is stored. */
   readonly status?: Status;
+  /**
+   * The group-version the kind belongs to where it is not the resource's own: a path of one's own that speaks another server's kind, such as
+   * a SubjectAccessReview of authorization.k8s.io/v1.
+   */
+  readonly kindOf?: GroupVersion;
+  /** CEL rules over the whole object (`self.spec.…`); rules of one field stand in its schema. */
+  readonly validations?: readonly ValidationRule[];
+  /** A `scale` sub-resource: what `kubectl scale` and autoscalers read and write. */
+  readonly scale?: ScalePaths;
+  /** Paths that field selectors may name, such as `.spec.color`: strings, numbers and booleans. */
+  readonly selectableFields?: readonly string[];
   /** Columns of `kubectl get`, between NAME and AGE: a title and a JSON path, or more about it. */
   readonly columns?: Readonly<Record<string, ColumnInput>>;
 }
@@ -104,7 +117,7 @@ export interface Served {
 
 export interface ResourceType<T extends KubeObject = KubeObject> {
   readonly definition: ResourceDefinition<T>;
-  /** Of the whole object, without . */
+  /** Of the whole object, without what every object has: apiVersion, kind, metadata. */
   readonly schema: Schema;
   /** Served by functions. Discovery offers the verbs that have one. */
   serve(handlers: Handlers<T>): Served;
@@ -119,7 +132,8 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
   options: ResourceOptions<Spec, Status>,
 ): ResourceType<ResourceObject<Described<Spec>, Described<Status>>> {
   type T = ResourceObject<Described<Spec>, Described<Status>>;
-  const { group, version, kind } = options;
+  const { group, version, kind, kindOf } = options;
+  const wire = { group, version, ...kindOf, kind };
   const singular = options.singular ?? kind.toLowerCase();
   const plural = options.plural ?? `${singular}s`;
   check("group", group, dns1123Subdomain(group, false), group.includes("."), "must have at least one dot");
@@ -134,8 +148,11 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
       spec: schemaOf(options.spec, "spec"),
       ...(options.status !== undefined && { status: schemaOf(options.status, "status") }),
     },
+    ...(options.validations !== undefined && {
+      "x-kubernetes-validations": options.validations.map((rule) => ({ ...rule })),
+    }),
   };
-  const codec = structuralCodec<T>({ group, version, kind }, schema);
+  const codec = structuralCodec<T>(wire, schema);
   const { validate } = codec.structure;
   const common = {
     group,
@@ -151,10 +168,12 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
     nameRule: dns1123Subdomain,
     table: columnsOf<T>(options.columns ?? {}),
     storagePrefix: `/registry/${group}/${plural}/`,
-    schemaName: schemaNameOf({ group, version, kind }),
+    schemaName: schemaNameOf(wire),
+    ...(options.selectableFields !== undefined && { fields: selectableFields<T>(options.selectableFields) }),
   };
-  const schemas = { [common.schemaName]: objectSchema(common, schema) };
-  const named = (object: Answer<T>): T => ({ ...object, apiVersion: `${group}/${version}`, kind }) as T;
+  const schemas = { [common.schemaName]: objectSchema(wire, schema) };
+  const apiVersion = apiVersionOf(wire);
+  const named = (object: Answer<T>): T => ({ ...object, apiVersion, kind }) as T;
 
   const resource: ResourceType<T> = {
     schema,
@@ -174,7 +193,12 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
         ...common,
         verbs: ALL_VERBS,
         strategy: storedStrategy(rules, validate, options.status !== undefined),
-        ...(options.status !== undefined && { subresources: [statusSubresource(rules, validate)] }),
+        subresources: [
+          ...(options.status !== undefined ? [statusSubresource(rules, validate)] : []),
+          ...(options.scale !== undefined
+            ? [scaleSubresource<T>(options.scale, storedStrategy(rules, validate, options.status !== undefined))]
+            : []),
+        ],
       };
       return {
         schemas,
@@ -182,32 +206,14 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
         store,
       };
     },
-    toCRD: () => ({
-      apiVersion: "apiextensions.k8s.io/v1",
-      kind: "CustomResourceDefinition",
-      metadata: { name: `${plural}.${group}` },
-      spec: {
-        group,
-        scope: common.namespaced ? "Namespaced" : "Cluster",
-        names: {
-          plural,
-          singular,
-          kind,
-          ...(common.shortNames.length > 0 && { shortNames: common.shortNames }),
-          ...(common.categories.length > 0 && { categories: common.categories }),
-        },
-        versions: [
-          {
-            name: version,
-            served: true,
-            storage: true,
-            schema: { openAPIV3Schema: schema },
-            ...(options.status !== undefined && { subresources: { status: {} } }),
-            ...(options.columns !== undefined && { additionalPrinterColumns: printerColumns(options.columns) }),
-          },
-        ],
-      },
-    }),
+    toCRD() {
+      if (kindOf !== undefined) {
+        throw new TypeError(
+          `${kind} of ${kindOf.group}/${kindOf.version} is another server's kind: no definition can serve it`,
+        );
+      }
+      return customResourceDefinition(common, schema, options);
+    },
   };
   return resource;
 }
@@ -335,11 +341,4 @@ function statusSubresource<T extends KubeObject>(rules: Strategy<T>, validate: V
       },
     },
   };
-}
-
-function printerColumns(columns: Readonly<Record<string, ColumnInput>>): object[] {
-  return Object.entries(columns).map(([name, column]) => {
-    const { path, type = "string", ...rest } = typeof column === "string" ? { path: column } : column;
-    return { name, type, jsonPath: path, ...rest };
-  });
 }

@@ -1,6 +1,6 @@
 /** What an author may give as a schema: a plain OpenAPI schema, or anything that can print one (zod, valibot, arktype: the Standard JSON Schema interface). */
-import type { JSONValue } from "../api/meta.ts";
 import type { Schema } from "../schema/types.ts";
+import { type Printed, structural } from "./structural-input.ts";
 
 /** The part of a schema library's value that is used; `types` carries the TypeScript type and exists only for the compiler. */
 export interface PrintableSchema<T = unknown> {
@@ -32,39 +32,5 @@ export function schemaOf(given: SchemaInput, field: string): Schema {
       `${field}: this version of ${vendor} cannot print its schemas; zod from 4.2 on can, and a plain OpenAPI schema always works`,
     );
   }
-  return structural(jsonSchema.input({ target: "openapi-3.0" }) as Printed);
-}
-
-type Printed = Schema & { const?: JSONValue; $schema?: string };
-
-/** Without what a structural schema may not have and would not use. */
-function structural(printed: Printed): Schema {
-  const {
-    $schema: _,
-    const: constant,
-    additionalProperties,
-    properties,
-    items,
-    allOf,
-    anyOf,
-    oneOf,
-    not,
-    ...rest
-  } = printed;
-  const schema: Schema = rest;
-  if (constant !== undefined) schema.enum = [constant];
-  if (properties !== undefined) {
-    schema.properties = Object.fromEntries(
-      Object.entries(properties).map(([name, value]) => [name, structural(value)]),
-    );
-  } else if (typeof additionalProperties === "object") schema.additionalProperties = structural(additionalProperties);
-  if (items !== undefined) schema.items = structural(items);
-  if (allOf !== undefined) schema.allOf = allOf.map(structural);
-  if (anyOf !== undefined) schema.anyOf = anyOf.map(structural);
-  if (oneOf !== undefined) schema.oneOf = oneOf.map(structural);
-  if (not !== undefined) schema.not = structural(not);
-  // Printed by zod for every whole number; it says what JavaScript can hold, not what the author asked for.
-  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
-  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
-  return schema;
+  return structural(jsonSchema.input({ target: "openapi-3.0" }) as Printed, field);
 }

@@ -269,7 +269,7 @@ describe("the same resource as a definition", () => {
       spec: {
         group: "fun.example.com",
         scope: "Namespaced",
-        names: { plural: "jokes", singular: "joke", kind: "Joke", shortNames: ["jk"] },
+        names: { plural: "jokes", singular: "joke", kind: "Joke", listKind: "JokeList", shortNames: ["jk"] },
         versions: [
           {
             name: "v1",
@@ -279,6 +279,7 @@ describe("the same resource as a definition", () => {
             additionalPrinterColumns: [
               { name: "Topic", type: "string", jsonPath: ".spec.topic" },
               { name: "Text", type: "string", jsonPath: ".status.text", priority: 1 },
+              { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
             ],
             schema: {
               openAPIV3Schema: {

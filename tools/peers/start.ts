@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock, systemRandom } from "../../src/api/machine.ts";
 import { kubeconfig } from "../../src/auth/pki/kubeconfig.ts";
-import { openPKI } from "../../src/auth/pki/pki.ts";
+import { openPKI, type PKI } from "../../src/auth/pki/pki.ts";
 import { PEERS } from "./build.ts";
 
 /** The loops an API needs to be whole; those that move workloads stay off, so that stories see what they wrote. */
@@ -39,7 +39,8 @@ function freePort(): Promise<number> {
 export async function startPeer(options: {
   readonly port?: number;
   readonly folder: string;
-  readonly flags?: readonly string[];
+  /** Added to those of kube-apiserver; a function may need what the server is yet to be started with. */
+  readonly flags?: readonly string[] | ((server: { readonly url: string; readonly pki: PKI }) => readonly string[]);
 }): Promise<Peer> {
   const { folder } = options;
   for (const program of ["etcd", "kube-apiserver"]) {
@@ -54,6 +55,7 @@ export async function startPeer(options: {
   const [etcdPort, peerPort] = [await freePort(), await freePort()];
   const etcdURL = `http://127.0.0.1:${etcdPort}`;
   const url = `https://127.0.0.1:${port}`;
+  const flags = typeof options.flags === "function" ? options.flags({ url, pki }) : (options.flags ?? []);
   const children: ChildProcess[] = [];
   const run = (program: string, args: readonly string[]) => {
     const log = openSync(join(folder, `${program}.log`), "w");
@@ -100,13 +102,13 @@ export async function startPeer(options: {
     `--proxy-client-key-file=${file("front-proxy-client.key")}`,
     "--enable-aggregator-routing=false",
     // A list: a second one would be added to it.
-    ...(options.flags?.some((flag) => flag.startsWith("--authorization-")) ? [] : ["--authorization-mode=RBAC"]),
+    ...(flags.some((flag) => flag.startsWith("--authorization-")) ? [] : ["--authorization-mode=RBAC"]),
     "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
     `--service-account-key-file=${file("sa.pub")}`,
     `--service-account-signing-key-file=${file("sa.key")}`,
     "--service-cluster-ip-range=10.96.0.0/12",
     "--disable-admission-plugins=ServiceAccount",
-    ...(options.flags ?? []),
+    ...flags,
   ]);
   try {
     await until(`${url}/readyz`, pki.ca.cert, 60_000, () => apiServer.exitCode === null && etcd.exitCode === null);

@@ -16,7 +16,7 @@ export interface WebhookAuthorizerOptions {
 const GROUP = "authorization.k8s.io";
 
 export function webhookAuthorizer(webhook: Webhook, options: WebhookAuthorizerOptions): Authorizer {
-  const review = { group: GROUP, version: options.version, kind: "SubjectAccessReview" };
+  const review = { group: GROUP, version: options.version, kind: "SubjectAccessReview", blank: { allowed: false } };
   const ask = async (spec: AccessReviewSpec) =>
     checked(await webhook.ask(review, options.version === "v1" ? spec : asBeta(spec)));
   return reviewingAuthorizer(ask, webhook.clock, {

@@ -1,6 +1,7 @@
 /** Reviews sent to a webhook: one POST to exactly the address its kubeconfig names, repeated while the answer is yet to come (spec: apiserver 10.6). */
 import type { Clock, Random } from "../../api/clock.ts";
 import { goQuote } from "../../api/go-quote.ts";
+import type { GroupVersionKind } from "../../api/meta.ts";
 import { StatusError } from "../../api/status.ts";
 import { formatGoDuration } from "../../api/time.ts";
 import { type Client, createClient } from "../../client/client.ts";
@@ -12,16 +13,18 @@ import { httpsTransport } from "../../client/transports/https.ts";
 /** The group a review is of; both versions are spoken, as upstream. */
 export type ReviewVersion = "v1" | "v1beta1";
 
+export interface ReviewKind extends GroupVersionKind {
+  /** The status a question carries: what Go prints for one that is yet to be filled in. */
+  readonly blank: object;
+}
+
 export interface Webhook {
   readonly clock: Clock;
   /**
    * Posts a review and answers with its `status`. Rejects after five tries, each of `timeout` at most, or at once when repeating will not help:
    * with a StatusError when the webhook answered with an error, with an Error in Go's words when it did not answer.
    */
-  ask(
-    review: { readonly group: string; readonly version: string; readonly kind: string },
-    spec: object,
-  ): Promise<object>;
+  ask(review: ReviewKind, spec: object): Promise<object>;
   close(): Promise<void>;
 }
 
@@ -81,9 +84,9 @@ export function webhookOver(transport: ClientTransport, server: string, options:
 
   return {
     clock,
-    async ask({ group, version, kind }, spec) {
+    async ask({ group, version, kind, blank }, spec) {
       const apiVersion = `${group}/${version}`;
-      const body = { kind, apiVersion, metadata: {}, spec, status: {} };
+      const body = { kind, apiVersion, metadata: {}, spec, status: blank };
       let wait = FIRST_WAIT;
       for (let step = 1; ; step++) {
         try {

@@ -16,7 +16,7 @@ const GROUP = "authentication.k8s.io";
 
 /** Rejects when the webhook cannot be asked, and with its own words when it says what is wrong with a token. */
 export function webhookTokens(webhook: Webhook, options: WebhookTokenOptions): TokenAuthenticator {
-  const review = { group: GROUP, version: options.version, kind: "TokenReview" };
+  const review = { group: GROUP, version: options.version, kind: "TokenReview", blank: { user: {} } };
   const source: TokenAuthenticator = {
     async authenticateToken(token, audiences): Promise<TokenIdentity | undefined> {
       const answer = await webhook.ask(review, { token, ...(audiences.length > 0 && { audiences }) });

@@ -99,7 +99,7 @@ describe("a question to the webhook", () => {
               resource: "deployments",
             },
           },
-          status: {},
+          status: { allowed: false },
         },
       },
     ]);

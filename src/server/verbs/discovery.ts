@@ -4,7 +4,8 @@ import type { DiscoveryResource } from "../routes.ts";
 
 export function discoveryOf(endpoints: readonly Endpoint[]): readonly DiscoveryResource[] {
   return endpoints.map(({ definition }) => {
-    const { group, version, kind } = definition;
+    // A kind may be of another group than the resource: a review that a webhook speaks.
+    const { group, version, kind } = definition.codec.kind;
     const subresources = (definition.subresources ?? []).map((sub) => ({
       subresource: sub.name,
       responseKind: sub.kind ?? { group, version, kind },

@@ -1,0 +1,80 @@
+/** A resource printed as a CustomResourceDefinition that any Kubernetes API server takes as it is. */
+import { cloneJSON } from "../api/json/index.ts";
+import type { JSONValue, KubeObject } from "../api/meta.ts";
+import type { Schema } from "../schema/types.ts";
+import type { ResourceDefinition } from "../server/resource.ts";
+import type { ColumnInput } from "./columns.ts";
+import type { ScalePaths } from "./scale.ts";
+
+/** A CEL rule, with the words of `x-kubernetes-validations`. */
+export interface ValidationRule {
+  /** True when all is well: `self` is what is checked, `oldSelf` what it was before an update. */
+  readonly rule: string;
+  readonly message?: string;
+  /** CEL too, and wins over `message`. */
+  readonly messageExpression?: string;
+  readonly reason?: "FieldValueInvalid" | "FieldValueForbidden" | "FieldValueRequired" | "FieldValueDuplicate";
+  /** Which field the error is about, such as `.spec.max`. */
+  readonly fieldPath?: string;
+  readonly optionalOldSelf?: boolean;
+}
+
+type Names = Pick<
+  ResourceDefinition,
+  "group" | "version" | "kind" | "listKind" | "plural" | "singular" | "namespaced" | "shortNames" | "categories"
+>;
+
+interface Rest {
+  readonly status?: unknown;
+  readonly scale?: ScalePaths;
+  readonly selectableFields?: readonly string[];
+  readonly columns?: Readonly<Record<string, ColumnInput>>;
+}
+
+/** A definition brings its own columns only: the age, which `columns` adds, is one of them. */
+const AGE = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
+
+export function customResourceDefinition(names: Names, schema: Schema, rest: Rest): KubeObject {
+  const { group, version, kind, listKind, plural, singular, shortNames = [], categories = [] } = names;
+  const subresources = {
+    ...(rest.status !== undefined && { status: {} }),
+    ...(rest.scale !== undefined && { scale: { ...rest.scale } }),
+  };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: names.namespaced ? "Namespaced" : "Cluster",
+      names: {
+        plural,
+        singular,
+        kind,
+        listKind,
+        ...(shortNames.length > 0 && { shortNames: [...shortNames] }),
+        ...(categories.length > 0 && { categories: [...categories] }),
+      },
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: cloneJSON(schema as JSONValue) },
+          ...(Object.keys(subresources).length > 0 && { subresources }),
+          ...(rest.columns !== undefined && { additionalPrinterColumns: [...printerColumns(rest.columns), AGE] }),
+          ...(rest.selectableFields !== undefined && {
+            selectableFields: rest.selectableFields.map((jsonPath) => ({ jsonPath })),
+          }),
+        },
+      ],
+    },
+  };
+}
+
+function printerColumns(columns: Readonly<Record<string, ColumnInput>>): object[] {
+  return Object.entries(columns).map(([name, column]) => {
+    const { path, type = "string", ...rest } = typeof column === "string" ? { path: column } : column;
+    return { name, type, jsonPath: path, ...rest };
+  });
+}
