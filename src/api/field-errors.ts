@@ -34,7 +34,8 @@ export function printValue(value: unknown): string {
     case "string":
       return goQuote(value);
     case "number":
-      return Number.isInteger(value) && Math.abs(value) < 1e21 ? stringifyJSON(value) : goFloat(value);
+      // Beyond 2^53 integers are bigints: such a number was written as a float.
+      return Number.isSafeInteger(value) ? stringifyJSON(value) : goFloat(value);
     case "bigint":
     case "boolean":
       return `${value}`;

@@ -36,12 +36,12 @@ export function goQuote(text: string): string {
   return `${quoted}"`;
 }
 
-/** A float64 as `%v` prints it: shortest digits, with an exponent of at least two digits below 1e-4 and from 1e21 on. */
+/** A float64 as `%v` prints it: shortest digits, with an exponent of at least two digits below 1e-4 and from 1e6 on. */
 export function goFloat(value: number): string {
   if (value === 0) return Object.is(value, -0) ? "-0" : "0";
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
   const magnitude = Math.abs(value);
-  if (magnitude >= 1e-4 && magnitude < 1e21) return `${value}`;
+  if (magnitude >= 1e-4 && magnitude < 1e6) return `${value}`;
   const [digits, exponent] = value.toExponential().split("e") as [string, string];
   return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
 }

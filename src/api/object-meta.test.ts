@@ -193,6 +193,13 @@ describe("small things", () => {
   });
 
   it("prints floats as Go's %v", () => {
-    expect([1.5, 1e-5, 1e21, 100000, -0].map(goFloat)).toEqual(["1.5", "1e-05", "1e+21", "100000", "-0"]);
+    expect([1.5, 1e-5, 1e21, 1500000.5, 100000, -0].map(goFloat)).toEqual([
+      "1.5",
+      "1e-05",
+      "1e+21",
+      "1.5000005e+06",
+      "100000",
+      "-0",
+    ]);
   });
 });

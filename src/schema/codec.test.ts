@@ -35,9 +35,9 @@ describe("decoding", () => {
     expect(Object.keys(object).sort()).toEqual(["apiVersion", "kind", "metadata", "spec"]);
     expect(problems).toEqual([
       'duplicate field "spec.image"',
-      'unknown field "spec.foo"',
-      'unknown field "extra"',
       'unknown field "metadata.bogus"',
+      'unknown field "extra"',
+      'unknown field "spec.foo"',
     ]);
   });
 

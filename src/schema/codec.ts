@@ -1,24 +1,15 @@
 /** The codec of a kind that a schema describes: resources of extension servers and of CustomResourceDefinitions. */
 import type { BodyMediaType, Decoded, ObjectCodec } from "../api/codec.ts";
-import { tables } from "../api/generated/tables.ts";
-import { goQuote } from "../api/go-quote.ts";
 import { stringifySorted } from "../api/json/canonical.ts";
-import { encodeCanonical, isObject, JSONSyntaxError, newObject, type Parsed, parseJSON } from "../api/json/index.ts";
-import {
-  apiVersionOf,
-  type GroupVersionKind,
-  type JSONObject,
-  type JSONValue,
-  type KubeObject,
-  type ObjectMeta,
-} from "../api/meta.ts";
+import { encodeCanonical, isObject, JSONSyntaxError, type Parsed, parseJSON } from "../api/json/index.ts";
+import { apiVersionOf, type GroupVersionKind, type JSONObject, type JSONValue, type KubeObject } from "../api/meta.ts";
 import { badRequest, unsupportedMediaType } from "../api/status.ts";
 import { recognise, undecodable, unrecognised } from "../api/types/body-errors.ts";
-import { decodeStruct } from "../api/types/decode-json.ts";
-import { Cursor, DecodeError, describe } from "../api/types/fault.ts";
+import { Cursor, DecodeError } from "../api/types/fault.ts";
 import { mergeProblems } from "../api/types/problems.ts";
-import { type FlatField, Types } from "../api/types/table.ts";
 import { parseYAML, YAMLSyntaxError } from "../api/yaml.ts";
+import { decodeObjectMeta } from "./embedded.ts";
+import { CoercionError } from "./normalize.ts";
 import { compileSchema, type StructuralSchema } from "./structural.ts";
 import type { Schema } from "./types.ts";
 
@@ -31,26 +22,7 @@ export interface StructuralCodecOptions {
   readonly requireKind?: boolean;
 }
 
-const types = new Types(tables);
-
-/** ObjectMeta from a client: strictly decoded wherever it stands, whatever the schema says about it. */
-export function decodeObjectMeta(value: JSONValue | undefined, cursor: Cursor): ObjectMeta {
-  const metadata: JSONValue = value ?? newObject();
-  const partial = types.kind({ group: "meta.k8s.io", version: "v1", kind: "PartialObjectMetadata" })!;
-  const field = partial.byName.get("metadata") as FlatField;
-  if (!isObject(metadata))
-    throw new DecodeError(
-      `json: cannot unmarshal ${describe(metadata)} into Go struct field .metadata of type v1.ObjectMeta`,
-    );
-  if (field.type.kind !== "struct") throw new TypeError("PartialObjectMetadata.metadata is no structure");
-  cursor.steps.push(field);
-  const decoded = decodeStruct(field.type.struct(), metadata, cursor) as ObjectMeta;
-  cursor.steps.pop();
-  if (cursor.error !== undefined) throw new DecodeError(cursor.error);
-  return decoded;
-}
-
-/** A codec for `kind`. The schema describes the whole object; apiVersion, kind and metadata need not be in it. Throws when a pattern is no RE2. */
+/** A codec for `kind`. The schema describes the whole object; apiVersion, kind and metadata need not be in it. */
 export function structuralCodec<T extends KubeObject = KubeObject>(
   kind: GroupVersionKind,
   schema: Schema,
@@ -73,10 +45,16 @@ export function structuralCodec<T extends KubeObject = KubeObject>(
     }
     object["kind"] = kind.kind;
     object["apiVersion"] = apiVersion;
-    const unknown = structure.normalize(object).map((path) => `unknown field ${goQuote(path)}`);
+    let unknown: string[];
+    try {
+      unknown = structure.normalize(object).map((path) => `unknown field "${path}"`);
+    } catch (error) {
+      if (error instanceof CoercionError) throw undecodable(kind, kind, error.message);
+      throw error;
+    }
     return {
       object: object as unknown as T,
-      problems: mergeProblems(duplicates, [...unknown, ...cursor.problems]),
+      problems: mergeProblems(duplicates, [...cursor.problems, ...unknown]),
     };
   };
 

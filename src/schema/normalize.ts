@@ -1,74 +1,181 @@
-/** What happens to an object before anybody looks at it: unknown fields go, nulls that a default replaces go, defaults come (spec: apiserver 8.4). */
+/** What happens to an object before anybody looks at it: unknown fields go, nulls go where null is no value, embedded metadata is decoded, defaults come (spec: apiserver 8.4). */
+import { invalidValue, Printed } from "../api/field-errors.ts";
+import { stringifySorted } from "../api/json/canonical.ts";
 import { cloneJSON, isObject } from "../api/json/object.ts";
-import type { JSONValue } from "../api/meta.ts";
-import type { Schema } from "./types.ts";
-
-/** Changes `value` in place in one pass; `unknown` receives the paths of what was pruned. */
-export type Normalize = (value: JSONValue, path: string, unknown: string[]) => void;
+import { sortKeys } from "../api/json/utf8.ts";
+import type { JSONObject, JSONValue } from "../api/meta.ts";
+import { Cursor, DecodeError } from "../api/types/fault.ts";
+import { decodeObjectMeta, salvageObjectMeta } from "./embedded.ts";
+import type { SchemaNode } from "./node.ts";
 
 /** How many pruned paths are remembered. */
-const MAX_UNKNOWN = 100;
+const MAX_UNKNOWN = 1_000;
+/** Deeper than any schema goes that the API accepts; what lies below is left alone. */
+const MAX_DEPTH = 2_000;
 
-const nothing: Normalize = () => {};
-const IMPLICIT = new Set(["apiVersion", "kind", "metadata"]);
+const META = new Set(["apiVersion", "kind", "metadata"]);
 
-/** Compiles the pass for one schema. `resource`: apiVersion, kind and metadata are known without being specified. */
-export function compileNormalize(schema: Schema, resource = false): Normalize {
-  const embedded = resource || schema["x-kubernetes-embedded-resource"] === true;
-  if (schema.items !== undefined) return compileList(schema.items);
-  const additional = schema.additionalProperties;
-  const preserve = schema["x-kubernetes-preserve-unknown-fields"] === true || additional === true;
-  const fields = new Map<string, Normalize>();
-  const defaults: [string, JSONValue][] = [];
-  const notNullable = new Set<string>();
-  for (const [name, child] of Object.entries(schema.properties ?? {})) {
-    fields.set(name, embedded && name === "metadata" ? nothing : compileNormalize(child));
-    if (child.default === undefined) continue;
-    defaults.push([name, child.default]);
-    if (child.nullable !== true) notNullable.add(name);
+/** Something embedded is no object at all; the message is upstream's. */
+export class CoercionError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "CoercionError";
   }
-  const members = typeof additional === "object" ? compileNormalize(additional) : undefined;
-  const memberDefault = typeof additional === "object" && additional.nullable !== true ? additional.default : undefined;
-  // A node with no type and no members says nothing about its value.
-  if (schema.type !== "object" && schema.properties === undefined && members === undefined) return nothing;
-
-  return (value, path, unknown) => {
-    if (!isObject(value)) return;
-    for (const name of Object.keys(value)) {
-      const field = fields.get(name);
-      if (field === undefined && members === undefined) {
-        if (preserve || (embedded && IMPLICIT.has(name))) continue;
-        if (unknown.length < MAX_UNKNOWN) unknown.push(path === "" ? name : `${path}.${name}`);
-        delete value[name];
-        continue;
-      }
-      const member = value[name]!;
-      if (member === null) {
-        if (notNullable.has(name)) delete value[name];
-        else if (memberDefault !== undefined) value[name] = cloneJSON(memberDefault);
-      } else if (typeof member === "object") {
-        (field ?? members!)(member, path === "" ? name : `${path}.${name}`, unknown);
-      }
-    }
-    for (const [name, absent] of defaults) {
-      if (Object.hasOwn(value, name)) continue;
-      const filled = cloneJSON(absent);
-      value[name] = filled;
-      // A default may itself lack what its own schema defaults.
-      fields.get(name)!(filled, path === "" ? name : `${path}.${name}`, unknown);
-    }
-  };
 }
 
-function compileList(items: Schema): Normalize {
-  const item = compileNormalize(items);
-  const replacement = items.nullable === true ? undefined : items.default;
-  if (item === nothing && replacement === undefined) return nothing;
-  return (value, path, unknown) => {
-    if (!Array.isArray(value)) return;
-    for (let index = 0; index < value.length; index++) {
-      if (value[index] === null && replacement !== undefined) value[index] = cloneJSON(replacement);
-      else item(value[index]!, `${path}[${index}]`, unknown);
+/**
+ * Changes `object` in place. The paths of what was pruned come back sorted, those inside embedded metadata last. `stored`: the object was
+ * accepted before, what cannot be decoded is dropped; otherwise throws CoercionError.
+ */
+export function normalize(node: SchemaNode, object: JSONObject, resource: boolean, stored = false): string[] {
+  const pass = new Pass(stored);
+  pass.object(node, object, resource || node.embedded, false, true);
+  return [...sortKeys(pass.unknown), ...sortKeys(pass.unknownInMetadata)];
+}
+
+class Pass {
+  readonly unknown: string[] = [];
+  readonly unknownInMetadata: string[] = [];
+  readonly #stored: boolean;
+  readonly #steps: (string | number)[] = [];
+  /** Steps that upstream writes in brackets when it speaks about metadata: members of maps. */
+  readonly #members = new Set<number>();
+
+  constructor(stored: boolean) {
+    this.#stored = stored;
+  }
+
+  /** `embedded`: apiVersion, kind and metadata are known. `keep`: unknown fields stay. `prunes`: false inside of defaults, which nobody wrote. */
+  object(node: SchemaNode, object: JSONObject, embedded: boolean, keep: boolean, prunes: boolean): void {
+    const { additional } = node;
+    const preserve = keep || node.preserve || !prunes;
+    for (const name of Object.keys(object)) {
+      const property = node.property(name);
+      const child = property ?? additional;
+      const value = object[name]!;
+      const meta = embedded && META.has(name);
+      if (child === undefined) {
+        if (meta) {
+          if (node.embedded && prunes) this.#embedded(object, name, value);
+        } else if (node.anyMember) {
+          if (prunes && typeof value === "object") this.#visit(name, () => this.#empty(value));
+        } else if (!preserve) {
+          this.#forget(name);
+          delete object[name];
+        }
+        continue;
+      }
+      if (value === null && !child.nullable) {
+        if (child.default === undefined) {
+          delete object[name];
+          continue;
+        }
+        object[name] = cloneJSON(child.default);
+        this.#within(child, object[name], name, false);
+        continue;
+      }
+      if (meta && node.embedded && prunes) this.#embedded(object, name, value);
+      const kept = object[name];
+      if (typeof kept !== "object" || kept === null) continue;
+      if (property === undefined) this.#members.add(this.#steps.length);
+      this.#within(child, kept, name, prunes && !meta);
+      if (property === undefined) this.#members.delete(this.#steps.length);
     }
-  };
+    for (const [name, value] of node.defaults) {
+      if (Object.hasOwn(object, name)) continue;
+      const filled = cloneJSON(value);
+      object[name] = filled;
+      this.#within(node.property(name)!, filled, name, false);
+    }
+  }
+
+  #within(node: SchemaNode, value: JSONValue | undefined, step: string | number, prunes: boolean, keep = false): void {
+    if (typeof value !== "object" || value === null || this.#steps.length >= MAX_DEPTH) return;
+    this.#steps.push(step);
+    if (Array.isArray(value)) this.#list(node, value, prunes, keep);
+    else this.object(node, value, node.embedded, keep, prunes);
+    this.#steps.pop();
+  }
+
+  #list(node: SchemaNode, list: JSONValue[], prunes: boolean, keep: boolean): void {
+    const { items } = node;
+    // Below a list whose own unknown fields are preserved, those of its items are too.
+    const preserve = keep || node.preserve;
+    if (items === undefined) {
+      if (prunes && !preserve) this.#empty(list);
+      return;
+    }
+    for (let index = 0; index < list.length; index++) {
+      if (list[index] === null && !items.nullable && items.default !== undefined)
+        list[index] = cloneJSON(items.default);
+      const item = list[index]!;
+      if (typeof item === "object" && item !== null) this.#within(items, item, index, prunes, preserve);
+    }
+  }
+
+  /** Nothing is specified here: objects lose all they have. */
+  #empty(value: JSONValue): void {
+    if (Array.isArray(value)) {
+      for (const [index, item] of value.entries()) this.#visit(index, () => this.#empty(item));
+    } else if (isObject(value)) {
+      for (const name of Object.keys(value)) {
+        this.#forget(name);
+        delete value[name];
+      }
+    }
+  }
+
+  #visit(step: string | number, act: () => void): void {
+    if (this.#steps.length >= MAX_DEPTH) return;
+    this.#steps.push(step);
+    act();
+    this.#steps.pop();
+  }
+
+  #forget(name: string): void {
+    if (this.unknown.length >= MAX_UNKNOWN) return;
+    let path = "";
+    for (const step of this.#steps) path += typeof step === "number" ? `[${step}]` : path === "" ? step : `.${step}`;
+    this.unknown.push(path === "" ? name : `${path}.${name}`);
+  }
+
+  #embedded(object: JSONObject, name: string, value: JSONValue): void {
+    if (name !== "metadata") {
+      if (typeof value === "string") return;
+      if (!this.#stored) {
+        const shown = typeof value === "object" ? new Printed(stringifySorted(value)) : value;
+        const { field, message } = invalidValue(`${this.#field()}${name}`, shown, "must be a string");
+        throw new CoercionError(`${field}: ${message}`);
+      }
+      delete object[name];
+      return;
+    }
+    if (this.#stored) {
+      object[name] = salvageObjectMeta(value ?? undefined) as JSONObject;
+      return;
+    }
+    const cursor = new Cursor();
+    try {
+      object[name] = decodeObjectMeta(value ?? undefined, cursor, true) as JSONObject;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      const shown = typeof value === "object" ? new Printed(stringifySorted(value)) : value;
+      const { field, message } = invalidValue(`${this.#field()}${name}`, shown, error.message);
+      throw new CoercionError(`${field}: ${message}`);
+    }
+    for (const problem of cursor.problems) {
+      if (this.unknownInMetadata.length >= MAX_UNKNOWN) return;
+      this.unknownInMetadata.push(`${this.#field()}metadata.${problem.slice('unknown field "'.length, -1)}`);
+    }
+  }
+
+  /** As a prefix, the way the texts about metadata write paths: members of maps in brackets. */
+  #field(): string {
+    let path = "";
+    this.#steps.forEach((step, index) => {
+      if (typeof step === "number" || this.#members.has(index)) path += `[${step}]`;
+      else path += path === "" ? step : `.${step}`;
+    });
+    return path === "" ? "" : `${path}.`;
+  }
 }

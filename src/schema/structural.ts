@@ -1,34 +1,74 @@
-/** A structural schema, compiled once: prune, default, validate. */
+/** A structural schema at work: prunes, defaults and validates objects. Nothing of it is compiled before a value needs it. */
 import type { FieldError } from "../api/field-errors.ts";
-import { ROOT } from "../api/field-errors.ts";
 import type { JSONObject, JSONValue } from "../api/meta.ts";
-import { compileNormalize } from "./normalize.ts";
+import { Correlated } from "./correlation.ts";
+import { embeddedErrors } from "./embedded.ts";
+import { Findings, Place } from "./findings.ts";
+import { listTypeErrors } from "./list-types.ts";
+import { EMBEDDED, LIST_TYPES, nodeOf, type SchemaNode } from "./node.ts";
+import { normalize } from "./normalize.ts";
 import type { Schema } from "./types.ts";
-import { compileCheck } from "./validate.ts";
+import { check } from "./validate.ts";
 
 export interface StructuralSchema {
   readonly schema: Schema;
-  /** Prunes and defaults in place; the paths of unknown fields, at most 100, in document order. */
+  /** Prunes and defaults in place; the paths of unknown fields, at most 1,000 each, sorted, those in embedded metadata last. Throws CoercionError. */
   normalize(object: JSONObject): string[];
-  /** Errors with paths from the root of the object; none when it is valid. */
+  /** The same for what was stored, perhaps before the schema asked for anything: embedded metadata that cannot be read is dropped. */
+  normalizeStored(object: JSONObject): void;
+  /** Errors with paths from the root of the object in upstream's order; none when it is valid. At most one more than a Status shows. */
   validate(value: JSONValue): FieldError[];
+  /** The same for a change of `old`: what was wrong before and did not change may stay (spec: apiserver 8.7). */
+  validateUpdate(value: JSONValue, old: JSONValue): FieldError[];
+  /** The same for a change of the status alone: nothing else is held against the schema, uniqueness of items apart. */
+  validateStatusUpdate(value: JSONObject, old: JSONObject): FieldError[];
 }
 
-/** `resource`: the root is a Kubernetes object, whose apiVersion, kind and metadata are known and checked elsewhere. Throws for a pattern that is no RE2. */
+/** `resource`: the root is a Kubernetes object, whose apiVersion, kind and metadata are known and checked elsewhere. */
 export function compileSchema(schema: Schema, resource = true): StructuralSchema {
-  const normalize = compileNormalize(schema, resource);
-  const check = compileCheck(schema, resource);
+  const root = nodeOf(schema);
   return {
     schema,
-    normalize(object) {
-      const unknown: string[] = [];
-      normalize(object, "", unknown);
-      return unknown;
+    normalize: (object) => normalize(root, object, resource),
+    normalizeStored: (object) => {
+      normalize(root, object, resource, true);
     },
-    validate(value) {
+    validate: (value) => [
+      ...schemaErrors(root, value),
+      ...(root.contains(EMBEDDED) ? embeddedErrors(root, value) : []),
+      ...(root.contains(LIST_TYPES) ? listTypeErrors(root, value) : []),
+    ],
+    validateUpdate: (value, old) => [
+      ...schemaErrors(root, value, new Correlated(value, old, root)),
+      ...(root.contains(EMBEDDED) ? embeddedErrors(root, value) : []),
+      ...newListTypeErrors(root, value, old),
+    ],
+    validateStatusUpdate(value, old) {
+      const status = root.property("status");
       const errors: FieldError[] = [];
-      check(value, ROOT, errors);
-      return errors;
+      if (status !== undefined && Object.hasOwn(value, "status")) {
+        errors.push(
+          ...schemaErrors(status, value["status"]!, new Correlated(value, old, root).key("status"), "status"),
+        );
+      }
+      return [...errors, ...newListTypeErrors(root, value, old)];
     },
   };
+}
+
+/** Looks for what did not change only when there is something to forgive. */
+function schemaErrors(node: SchemaNode, value: JSONValue, correlated?: Correlated, base = ""): FieldError[] {
+  const plain = new Findings();
+  check(node, value, new Place(base), plain);
+  if (plain.errors.length === 0 || correlated === undefined) return plain.errors;
+  const ratcheted = new Findings();
+  check(node, value, new Place(base), ratcheted, correlated);
+  return ratcheted.errors;
+}
+
+/** Lists that had repetitions before may have others now. */
+function newListTypeErrors(root: SchemaNode, value: JSONValue, old: JSONValue): FieldError[] {
+  if (!root.contains(LIST_TYPES)) return [];
+  const errors = listTypeErrors(root, value);
+  return errors.length > 0 && listTypeErrors(root, old).length > 0 ? [] : errors;
 }

@@ -1,76 +1,87 @@
-/** Checks values against a schema, compiled once to closures; errors carry upstream's words (spec: apiserver 8.5). Formats are documentation only. */
-import { RE2JS } from "re2js";
-import {
-  at,
-  child,
-  duplicate,
-  type FieldError,
-  invalidValue,
-  notSupported,
-  Printed,
-  ROOT,
-  required,
-  tooLong,
-  tooMany,
-  typeInvalid,
-} from "../api/field-errors.ts";
-import { goFloat } from "../api/go-quote.ts";
+/**
+ * Checks a value against a schema in the order, the words and with the peculiarities of kube-openapi, which kube-apiserver uses (spec: apiserver 8.5).
+ * A value may break several rules at once; `matches` is upstream's count of checks that applied, by which it picks the alternative to report.
+ */
+import { invalidValue, notSupported, Printed, required, tooLong, tooMany, typeInvalid } from "../api/field-errors.ts";
+import { goQuote } from "../api/go-quote.ts";
 import { stringifySorted } from "../api/json/canonical.ts";
-import { equalJSON, isObject } from "../api/json/object.ts";
-import type { JSONValue } from "../api/meta.ts";
-import type { Schema } from "./types.ts";
+import { equalJSON } from "../api/json/object.ts";
+import type { JSONObject, JSONValue } from "../api/meta.ts";
+import type { Correlated } from "./correlation.ts";
+import { Findings, type Place } from "./findings.ts";
+import { hasFormat } from "./formats.ts";
+import type { SchemaNode } from "./node.ts";
+import { isInteger, isJSONInteger, numberErrors } from "./numbers.ts";
+import { matchesPattern } from "./patterns.ts";
+import type { SchemaType } from "./types.ts";
 
-export type Check = (value: JSONValue, path: string, errors: FieldError[]) => void;
-
-/** Nobody reads more; a body of three megabytes could hold a million. */
-const MAX_ERRORS = 1_000;
-const META = new Set(["apiVersion", "kind", "metadata"]);
-
-/** Compiles the checks of `schema`. `resource`: metadata is checked elsewhere. Throws when a pattern is no RE2. */
-export function compileCheck(schema: Schema, resource = false): Check {
-  const checks: Check[] = [];
-  const intOrString = schema["x-kubernetes-int-or-string"] === true;
-  if (schema.enum !== undefined) checks.push(enumCheck(schema.enum));
-  checks.push(
-    ...stringChecks(schema),
-    ...numberChecks(schema),
-    ...listChecks(schema),
-    ...objectChecks(schema, resource),
-  );
-  checks.push(...junctorChecks(schema));
-  const types: readonly string[] = intOrString ? ["integer", "string"] : schema.type === undefined ? [] : [schema.type];
-  const nullable = schema.nullable === true;
-  return (value, path, errors) => {
-    if (errors.length >= MAX_ERRORS) return;
-    if (value === null && nullable) return;
-    if (types.length > 0 && !types.some((type) => hasType(value, type))) {
-      const actual = typeOf(value);
-      errors.push(typeInvalid(path, actual, `${inBody(path)} must be of type ${types.join(",")}: "${actual}"`));
-      return;
-    }
-    for (const check of checks) check(value, path, errors);
-  };
+/** With `correlated` errors in what did not change are left out (spec: apiserver 8.7); inside alternatives nothing is. */
+export function check(
+  node: SchemaNode,
+  value: JSONValue,
+  place: Place,
+  found: Findings,
+  correlated?: Correlated | undefined,
+): void {
+  if (correlated === undefined) {
+    checkValue(node, value, place, found, undefined);
+    return;
+  }
+  const own = new Findings();
+  checkValue(node, value, place, own, correlated);
+  if (own.errors.length > 0 && correlated.unchanged()) own.errors.length = 0;
+  found.merge(own);
 }
 
-function inBody(path: string): string {
-  return path === ROOT ? " in body" : `${path} in body`;
+function checkValue(
+  node: SchemaNode,
+  value: JSONValue,
+  place: Place,
+  found: Findings,
+  correlated: Correlated | undefined,
+): void {
+  if (found.full) return;
+  if (place.tooDeep) {
+    found.add(place.unplaced(`${place.path} is nested too deeply`));
+    return;
+  }
+  const kind = kindOf(value);
+  if (node.types.length > 0 || node.format !== "") checkType(node, value, kind, place, found);
+  if (kind !== "null") {
+    found.matches += 2;
+    if (node.hasJunctors) checkJunctors(node, value, place, found);
+    if (kind === "string") checkString(node, value as string, place, found);
+    else if (kind === "integer" || kind === "number") {
+      found.matches += 2;
+      if (!node.numbers.none || kind === "number") {
+        for (const error of numberErrors(value as number | bigint, node.schema, node.numbers, place)) found.add(error);
+      }
+    } else if (kind === "array") checkList(node, value as JSONValue[], place, found, correlated);
+    found.matches += 2;
+  }
+  const { enum: allowed } = node.schema;
+  if (allowed !== undefined && allowed.length > 0 && !allowed.some((one) => isAllowed(value, one))) {
+    const names = allowed.map((one) => (typeof one === "string" ? one : stringifySorted(one)));
+    found.add(notSupported(place.field(), shown(value), names));
+  }
+  if (kind === "object") checkObject(node, value as JSONObject, place, found, correlated);
 }
 
-function typeOf(value: JSONValue): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "array";
-  if (typeof value === "bigint") return "integer";
-  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
-  return typeof value;
-}
+type Kind = SchemaType | "null";
 
-function hasType(value: JSONValue, type: string): boolean {
-  const actual = typeOf(value);
-  return actual === type || (type === "number" && actual === "integer");
-}
-
-function isNumber(value: JSONValue): value is number | bigint {
-  return typeof value === "number" || typeof value === "bigint";
+function kindOf(value: JSONValue): Kind {
+  switch (typeof value) {
+    case "string":
+      return "string";
+    case "boolean":
+      return "boolean";
+    case "number":
+    case "bigint":
+      return isInteger(value) ? "integer" : "number";
+    default:
+      if (value === null) return "null";
+      return Array.isArray(value) ? "array" : "object";
+  }
 }
 
 /** Structures are printed with sorted keys, as Go prints maps. */
@@ -78,11 +89,55 @@ function shown(value: JSONValue): unknown {
   return typeof value === "object" ? new Printed(stringifySorted(value)) : value;
 }
 
-function enumCheck(allowed: readonly JSONValue[]): Check {
-  const names = allowed.map((value) => (typeof value === "string" ? value : stringifySorted(value)));
-  return (value, path, errors) => {
-    if (!allowed.some((candidate) => equalJSON(candidate, value))) errors.push(notSupported(path, shown(value), names));
-  };
+/** A format takes the place of the type in errors, and a list passes for a string with one: as upstream has it. */
+function checkType(
+  { types, format, nullable }: SchemaNode,
+  value: JSONValue,
+  kind: Kind,
+  place: Place,
+  found: Findings,
+) {
+  const fits =
+    types.includes(kind as SchemaType) ||
+    (kind === "integer" && types.includes("number")) ||
+    (kind === "number" && types.includes("integer") && isJSONInteger(Number(value)));
+  if (kind === "null") {
+    if (types.length > 0 && !nullable) wrong(types.join(","), "null");
+    else found.matches++;
+    return;
+  }
+  const numeric = types.includes("number") || types.includes("integer");
+  if (fits) found.matches += 2;
+  else if (format !== "" && kind !== "string" && kind !== "array") {
+    wrong(format, kind === "integer" ? "int64" : kind === "number" ? "float64" : "");
+    found.matches++;
+  } else if (format !== "" && !numeric) found.matches += 2;
+  else {
+    wrong(types.join(","), kind);
+    found.matches++;
+  }
+
+  function wrong(expected: string, actual: string): void {
+    const path = place.path;
+    found.add(typeInvalid(place.field(path), actual, `${path} in body must be of type ${expected}: "${actual}"`));
+  }
+}
+
+/** Go compares after converting: a float loses its fraction, and an integer becomes the character of that number. */
+function isAllowed(value: JSONValue, allowed: JSONValue): boolean {
+  if (value === null || allowed === null) return false;
+  if (typeof value === "number" || typeof value === "bigint") {
+    if (typeof allowed === "string") return isInteger(value) && characterOf(value) === allowed;
+    if (typeof allowed !== "number" && typeof allowed !== "bigint") return false;
+    return equalJSON(value, allowed) || (isInteger(allowed) && Math.trunc(Number(value)) === Number(allowed));
+  }
+  return equalJSON(value, allowed);
+}
+
+function characterOf(value: number | bigint): string {
+  const point = Number(value);
+  const valid = point >= 0 && point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
+  return valid ? String.fromCodePoint(point) : "\ufffd";
 }
 
 /** The number of code points: what lengths of strings count. */
@@ -94,201 +149,151 @@ function codePoints(text: string): number {
   return count;
 }
 
-function stringChecks({ minLength, maxLength, pattern }: Schema): Check[] {
-  const checks: Check[] = [];
-  if (maxLength !== undefined) {
-    checks.push((value, path, errors) => {
-      if (typeof value === "string" && codePoints(value) > maxLength) errors.push(tooLong(path, maxLength));
-    });
+/** Of length and pattern only the first that fails is said. */
+function checkString(node: SchemaNode, value: string, place: Place, found: Findings): void {
+  const { maxLength, minLength, pattern } = node.schema;
+  found.matches++;
+  if (maxLength !== undefined && value.length > maxLength && codePoints(value) > maxLength) {
+    found.add(tooLong(place.field(), maxLength));
+  } else if (minLength !== undefined && codePoints(value) < minLength) {
+    const path = place.path;
+    found.add(invalidValue(place.field(path), value, `${path} in body should be at least ${minLength} chars long`));
+  } else if (pattern !== undefined && pattern !== "") {
+    const matches = matchesPattern(pattern, value);
+    if (matches !== true) {
+      const path = place.path;
+      const reason = matches === false ? "" : `, but pattern is invalid: ${matches}`;
+      found.add(invalidValue(place.field(path), value, `${path} in body should match '${pattern}${reason}'`));
+    }
   }
-  if (minLength !== undefined) {
-    checks.push((value, path, errors) => {
-      if (typeof value === "string" && codePoints(value) < minLength) {
-        errors.push(invalidValue(path, value, `${inBody(path)} should be at least ${minLength} chars long`));
-      }
-    });
-  }
-  if (pattern !== undefined && pattern !== "") {
-    // Linear in the length of the value, whatever the pattern (security A-32).
-    const compiled = RE2JS.compile(pattern);
-    checks.push((value, path, errors) => {
-      if (typeof value === "string" && !compiled.matcher(value).find()) {
-        errors.push(invalidValue(path, value, `${inBody(path)} should match '${pattern}'`));
-      }
-    });
-  }
-  return checks;
+  const { format } = node;
+  if (format === "") return;
+  found.matches++;
+  if (hasFormat(format, value)) return;
+  const path = place.path;
+  found.add(typeInvalid(place.field(path), value, `${path} in body must be of type ${format}: ${goQuote(value)}`));
 }
 
-function numberChecks(schema: Schema): Check[] {
-  const { minimum, maximum, multipleOf } = schema;
-  const checks: Check[] = [];
-  if (multipleOf !== undefined) {
-    checks.push((value, path, errors) => {
-      if (!isNumber(value)) return;
-      const quotient = Number(value) / multipleOf;
-      if (!Number.isInteger(quotient)) {
-        errors.push(invalidValue(path, value, `${inBody(path)} should be a multiple of ${goFloat(multipleOf)}`));
-      }
-    });
-  }
-  const bound = (limit: number, exclusive: boolean, words: string, wrong: (value: number | bigint) => boolean) => {
-    const detail = `should be ${words}${exclusive ? "" : " than or equal to"} ${goFloat(limit)}`;
-    checks.push((value, path, errors) => {
-      if (isNumber(value) && wrong(value)) errors.push(invalidValue(path, value, `${inBody(path)} ${detail}`));
-    });
-  };
-  if (maximum !== undefined) {
-    const exclusive = schema.exclusiveMaximum === true;
-    bound(maximum, exclusive, exclusive ? "less than" : "less", (value) =>
-      exclusive ? value >= maximum : value > maximum,
-    );
-  }
-  if (minimum !== undefined) {
-    const exclusive = schema.exclusiveMinimum === true;
-    bound(minimum, exclusive, exclusive ? "greater than" : "greater", (value) =>
-      exclusive ? value <= minimum : value < minimum,
-    );
-  }
-  return checks;
-}
-
-function listChecks(schema: Schema): Check[] {
-  const { minItems, maxItems, items } = schema;
-  const checks: Check[] = [];
-  if (minItems !== undefined) {
-    checks.push((value, path, errors) => {
-      if (Array.isArray(value) && value.length < minItems) {
-        errors.push(invalidValue(path, value.length, `${inBody(path)} should have at least ${minItems} items`));
-      }
-    });
-  }
-  if (maxItems !== undefined) {
-    checks.push((value, path, errors) => {
-      if (Array.isArray(value) && value.length > maxItems) errors.push(tooMany(path, value.length, maxItems));
-    });
-  }
+function checkList(
+  node: SchemaNode,
+  list: readonly JSONValue[],
+  place: Place,
+  found: Findings,
+  correlated: Correlated | undefined,
+): void {
+  const { minItems, maxItems } = node.schema;
+  found.matches += 2;
+  const { items } = node;
   if (items !== undefined) {
-    const item = compileCheck(items);
-    checks.push((value, path, errors) => {
-      if (!Array.isArray(value)) return;
-      for (let index = 0; index < value.length && errors.length < MAX_ERRORS; index++) {
-        item(value[index]!, at(path, index), errors);
-      }
-    });
-  }
-  const listType = schema["x-kubernetes-list-type"];
-  if (listType === "set" || listType === "map") {
-    const keys = schema["x-kubernetes-list-map-keys"] ?? [];
-    checks.push((value, path, errors) => {
-      if (Array.isArray(value)) uniqueItems(value, listType === "set" ? undefined : keys, path, errors);
-    });
-  }
-  return checks;
-}
-
-/** Items of a set are equal as wholes, items of a map when their keys are. */
-function uniqueItems(list: JSONValue[], keys: readonly string[] | undefined, path: string, errors: FieldError[]): void {
-  const seen = new Set<string>();
-  const reported = new Set<string>();
-  list.forEach((item, index) => {
-    let identity: JSONValue = item;
-    if (keys !== undefined) {
-      if (!isObject(item)) return;
-      identity = Object.fromEntries(keys.filter((key) => Object.hasOwn(item, key)).map((key) => [key, item[key]!]));
+    for (let index = 0; index < list.length && !found.full; index++) {
+      place.enter(index);
+      check(items, list[index]!, place, found, correlated?.index(index));
+      place.leave();
     }
-    const text = stringifySorted(identity);
-    if (seen.has(text) && !reported.has(text)) {
-      reported.add(text);
-      errors.push(duplicate(at(path, index), shown(identity)));
+  }
+  if (minItems !== undefined && list.length < minItems) {
+    const path = place.path;
+    found.add(invalidValue(place.field(path), list.length, `${path} in body should have at least ${minItems} items`));
+  }
+  if (maxItems !== undefined && list.length > maxItems) found.add(tooMany(place.field(), list.length, maxItems));
+}
+
+function checkObject(
+  node: SchemaNode,
+  object: JSONObject,
+  place: Place,
+  found: Findings,
+  correlated: Correlated | undefined,
+): void {
+  const { minProperties, maxProperties, required: wanted } = node.schema;
+  if (minProperties !== undefined || maxProperties !== undefined) {
+    const count = Object.keys(object).length;
+    if (minProperties !== undefined && count < minProperties) {
+      const path = place.path;
+      const detail = `${path} in body should have at least ${minProperties} properties`;
+      found.add(invalidValue(place.field(path), count, detail));
     }
-    seen.add(text);
-  });
+    if (maxProperties !== undefined && count > maxProperties) found.add(tooMany(place.field(), count, maxProperties));
+  }
+  const { additional } = node;
+  if (node.hasProperties || additional !== undefined) {
+    const root = place.atRoot;
+    for (const name of Object.keys(object)) {
+      const property = node.property(name);
+      const child = property ?? additional;
+      if (child === undefined) continue;
+      // Members that no property describes are named with a dot even at the root.
+      place.enter(root && property === undefined ? `.${name}` : name);
+      // Both versions of an object have been converted to the same type: a change of these two cannot be seen.
+      const visible = correlated !== undefined && !(root && (name === "kind" || name === "apiVersion"));
+      check(child, object[name]!, place, found, visible ? correlated.key(name) : undefined);
+      place.leave();
+      if (found.full) return;
+    }
+  }
+  if (wanted !== undefined) {
+    for (const name of wanted) {
+      if (!Object.hasOwn(object, name)) found.add(required(place.field(`${place.path}.${name}`)));
+    }
+  }
 }
 
-function objectChecks(schema: Schema, resource: boolean): Check[] {
-  const { minProperties, maxProperties, additionalProperties } = schema;
-  const checks: Check[] = [];
-  if (maxProperties !== undefined) {
-    checks.push((value, path, errors) => {
-      const count = isObject(value) ? Object.keys(value).length : 0;
-      if (count > maxProperties) errors.push(tooMany(path, count, maxProperties));
-    });
-  }
-  if (minProperties !== undefined) {
-    checks.push((value, path, errors) => {
-      if (!isObject(value)) return;
-      const count = Object.keys(value).length;
-      if (count < minProperties) {
-        errors.push(invalidValue(path, count, `${inBody(path)} should have at least ${minProperties} properties`));
-      }
-    });
-  }
-  const embedded = schema["x-kubernetes-embedded-resource"] === true;
-  const wanted = embedded ? [...new Set([...(schema.required ?? []), "apiVersion", "kind"])] : (schema.required ?? []);
-  const properties = new Map<string, Check>();
-  for (const [name, member] of Object.entries(schema.properties ?? {})) {
-    if (!((resource || embedded) && META.has(name))) properties.set(name, compileCheck(member));
-  }
-  const additional = typeof additionalProperties === "object" ? compileCheck(additionalProperties) : undefined;
-  if (properties.size > 0 || additional !== undefined) {
-    checks.push((value, path, errors) => {
-      if (!isObject(value)) return;
-      for (const name of Object.keys(value)) {
-        const check = properties.get(name) ?? (schema.properties === undefined ? additional : undefined);
-        check?.(value[name]!, child(path, name), errors);
-      }
-    });
-  }
-  if (wanted.length > 0) {
-    checks.push((value, path, errors) => {
-      if (!isObject(value)) return;
-      for (const name of wanted) if (!Object.hasOwn(value, name)) errors.push(required(child(path, name)));
-    });
-  }
-  return checks;
-}
-
-function junctorChecks({ allOf, anyOf, oneOf, not }: Schema): Check[] {
-  const checks: Check[] = [];
-  const passes = (check: Check, value: JSONValue, path: string) => {
-    const errors: FieldError[] = [];
-    check(value, path, errors);
-    return errors.length === 0;
+/** Alternatives: what the one that fits best complains about is said together with the verdict. */
+function checkJunctors(node: SchemaNode, value: JSONValue, place: Place, found: Findings): void {
+  const { anyOf, oneOf, allOf, not } = node;
+  const named = goQuote(place.path);
+  const examine = (schema: SchemaNode): Findings => {
+    const result = new Findings();
+    checkValue(schema, value, place, result, undefined);
+    return result;
   };
-  // Upstream reports these at no field and with no value.
-  const report = (errors: FieldError[], detail: string) => errors.push(invalidValue(ROOT, "", detail));
-  const named = (path: string) => JSON.stringify(path === ROOT ? "" : path);
-  if (anyOf !== undefined && anyOf.length > 0) {
-    const compiled = anyOf.map((schema) => compileCheck(schema));
-    checks.push((value, path, errors) => {
-      if (!compiled.some((check) => passes(check, value, path))) {
-        report(errors, `${named(path)} must validate at least one schema (anyOf)`);
+  if (anyOf.length > 0) {
+    let best: Findings | undefined;
+    let passed: Findings | undefined;
+    for (const schema of anyOf) {
+      const result = examine(schema);
+      if (result.errors.length === 0) {
+        passed = result;
+        break;
       }
-    });
+      if (best === undefined || result.matches > best.matches) best = result;
+    }
+    if (passed === undefined) found.add(place.unplaced(`${named} must validate at least one schema (anyOf)`));
+    found.merge((passed ?? best)!);
   }
-  if (oneOf !== undefined && oneOf.length > 0) {
-    const compiled = oneOf.map((schema) => compileCheck(schema));
-    checks.push((value, path, errors) => {
-      const count = compiled.filter((check) => passes(check, value, path)).length;
-      if (count === 1) return;
-      const found = count === 0 ? "Found none valid" : `Found ${count} valid alternatives`;
-      report(errors, `${named(path)} must validate one and only one schema (oneOf). ${found}`);
-    });
+  if (oneOf.length > 0) {
+    let best: Findings | undefined;
+    let first: Findings | undefined;
+    let count = 0;
+    for (const schema of oneOf) {
+      const result = examine(schema);
+      if (result.errors.length === 0) {
+        count++;
+        first ??= result;
+        best = undefined;
+      } else if (count === 0 && (best === undefined || result.matches > best.matches)) best = result;
+    }
+    if (count === 1) found.merge(first!);
+    else {
+      const detail = count === 0 ? "Found none valid" : `Found ${count} valid alternatives`;
+      found.add(place.unplaced(`${named} must validate one and only one schema (oneOf). ${detail}`));
+      if (best !== undefined) found.merge(best);
+    }
   }
-  if (allOf !== undefined && allOf.length > 0) {
-    const compiled = allOf.map((schema) => compileCheck(schema));
-    checks.push((value, path, errors) => {
-      const before = errors.length;
-      for (const check of compiled) check(value, path, errors);
-      if (errors.length > before) report(errors, `${named(path)} must validate all the schemas (allOf)`);
-    });
+  if (allOf.length > 0) {
+    let count = 0;
+    for (const schema of allOf) {
+      const result = examine(schema);
+      if (result.errors.length === 0) count++;
+      found.merge(result);
+    }
+    if (count < allOf.length) {
+      found.add(
+        place.unplaced(`${named} must validate all the schemas (allOf)${count === 0 ? ". None validated" : ""}`),
+      );
+    }
   }
-  if (not !== undefined) {
-    const compiled = compileCheck(not);
-    checks.push((value, path, errors) => {
-      if (passes(compiled, value, path)) report(errors, `${named(path)} must not validate the schema (not)`);
-    });
+  if (not !== undefined && examine(not).errors.length === 0) {
+    found.add(place.unplaced(`${named} must not validate the schema (not)`));
   }
-  return checks;
 }
