@@ -4,17 +4,16 @@ import { systemClock, systemRandom } from "../api/machine.ts";
 import { openPKI } from "../auth/pki/pki.ts";
 import { parseTokenFile } from "../auth/tokens/static-tokens.ts";
 import { ISSUER, openControlPlane } from "../controlplane/control-plane.ts";
-import type { Engine } from "../store/engine.ts";
 import { type AuthFlags, openDeciders } from "./auth-flags.ts";
 import { openDataDir, writeKubeconfigs, writePid } from "./data-dir.ts";
 import { announce, endWith } from "./lifetime.ts";
 import { createLogger, type LogLevel } from "./logging.ts";
+import { engineOf, type StoreOptions } from "./store.ts";
 
 export interface APIServerOptions extends AuthFlags {
   readonly port: number;
   readonly bindAddress: string;
   readonly dataDir: string;
-  readonly store: string;
   readonly pkiDir?: string;
   readonly tokenAuthFile?: string;
   readonly anonymousAuth: boolean;
@@ -26,22 +25,6 @@ export interface APIServerOptions extends AuthFlags {
 }
 
 const STORE_CHECK_MILLISECONDS = 1000;
-
-/** `memory`, or `sqlite` in the data folder. Throws for anything else, naming what is accepted. */
-async function engineOf(store: string, path: string): Promise<Engine> {
-  switch (store) {
-    case "memory": {
-      const { memoryEngine } = await import("../store/engines/memory.ts");
-      return memoryEngine({ clock: systemClock });
-    }
-    case "sqlite": {
-      const { sqliteEngine } = await import("../store/engines/sqlite.ts");
-      return sqliteEngine({ path, clock: systemClock });
-    }
-    default:
-      throw new Error(`--store: ${JSON.stringify(store)} is none of sqlite, memory`);
-  }
-}
 
 export async function runAPIServer(options: APIServerOptions): Promise<void> {
   const dir = openDataDir(options.dataDir);
@@ -57,7 +40,7 @@ export async function runAPIServer(options: APIServerOptions): Promise<void> {
   const deciders = await openDeciders(options, ISSUER, machine);
   const plane = await openControlPlane({
     ...machine,
-    engine: await engineOf(options.store, dir.database),
+    engine: await engineOf(options, dir.database),
     pki,
     logger,
     anonymous: options.anonymousAuth,

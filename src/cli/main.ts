@@ -30,8 +30,24 @@ const dataDir = () =>
   new Option("--data-dir <folder>", "kubeconfigs, certificates, database and pid files").default(".tenon");
 const logLevel = (fallback = "warn") =>
   new Option("--log-level <level>", "what is logged on standard error").choices(LOG_LEVELS).default(fallback);
-const store = () =>
-  new Option("--store <engine>", "where objects are kept").choices(["sqlite", "memory"]).default("sqlite");
+
+/** A store and what an etcd may need beside its address. */
+function withStore(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--store <engine>", "where objects are kept: sqlite, memory or etcd://host:port,...")
+        .argParser(storeName)
+        .default("sqlite"),
+    )
+    .option("--etcd-cafile <file>", "the authority of etcd's certificates; without one, plain http on loopback only")
+    .option("--etcd-certfile <file>", "shown to etcd")
+    .option("--etcd-keyfile <file>", "of that certificate");
+}
+
+function storeName(text: string): string {
+  if (text === "sqlite" || text === "memory" || text.startsWith("etcd://")) return text;
+  throw new InvalidArgumentError("sqlite, memory or etcd://HOST:PORT[,HOST:PORT...] is expected.");
+}
 
 const program = new Command("tenon")
   .description("A Kubernetes-compatible API server with real API aggregation")
@@ -43,7 +59,6 @@ addAuthFlags(program.command("up"))
   .description("start everything: API server, controllers, this machine as a node, metrics-server")
   .addOption(new Option("--port <port>", "of the API server, on 127.0.0.1").argParser(port).default(6443))
   .addOption(dataDir())
-  .addOption(store())
   .option("--restart", "start a part again when it ends by itself", false)
   .addOption(logLevel("error"))
   .action(async (options) => (await import("./up.ts")).up(options));
@@ -53,8 +68,8 @@ addAuthFlags(program.command("apiserver"))
   .addOption(new Option("--port <port>", "to serve on").argParser(port).default(6443))
   .option("--bind-address <address>", "to serve on", "127.0.0.1")
   .addOption(dataDir())
-  .addOption(store())
-  .option("--pki-dir <folder>", "keys and certificates; default <data-dir>/pki")
+  .option("--etcd-servers <urls>", "the same as --store etcd://..., in upstream's form: http://host:port,...")
+  .option("--pki-dir <folder>", "keys and certificates, shared by all servers of a cluster; default <data-dir>/pki")
   .option("--token-auth-file <file>", "static tokens, as kube-apiserver reads them")
   .option("--no-anonymous-auth", "refuse requests without credentials")
   .option("--no-enable-aggregator-routing", "reach services of APIServices by cluster address, not by endpoint")

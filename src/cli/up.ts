@@ -7,11 +7,11 @@ import { type AuthFlags, authArguments } from "./auth-flags.ts";
 import { type DataDir, openDataDir, PARTS, type Part } from "./data-dir.ts";
 import { onEndSignal, type ReadyMessage } from "./lifetime.ts";
 import type { LogLevel } from "./logging.ts";
+import { etcdAddress, type StoreOptions } from "./store.ts";
 
 export interface UpOptions extends AuthFlags {
   readonly port: number;
   readonly dataDir: string;
-  readonly store: string;
   /** Start a part again when it ends by itself. */
   readonly restart: boolean;
   readonly logLevel: LogLevel;
@@ -65,7 +65,7 @@ function argumentsOf(part: Part, options: UpOptions, dir: DataDir): string[] {
     case "apiserver":
       return [
         ...common,
-        ...["--port", String(options.port), "--store", options.store],
+        ...["--port", String(options.port), ...storeArguments(options)],
         ...authArguments(options),
         ...["--allow-loopback-endpoints", "--aggregator-default-ca", `${dir.pki}/ca.crt`],
       ];
@@ -78,7 +78,18 @@ function argumentsOf(part: Part, options: UpOptions, dir: DataDir): string[] {
   }
 }
 
+function storeArguments(options: StoreOptions): string[] {
+  const files = [
+    ["--etcd-cafile", options.etcdCafile],
+    ["--etcd-certfile", options.etcdCertfile],
+    ["--etcd-keyfile", options.etcdKeyfile],
+  ] as const;
+  return ["--store", options.store, ...files.flatMap(([flag, file]) => (file === undefined ? [] : [flag, file]))];
+}
+
 export async function up(options: UpOptions): Promise<void> {
+  // A bad address is refused before anything starts.
+  etcdAddress(options);
   const dir = openDataDir(options.dataDir);
   const running = new Map<Part, Running>();
   let stopping = false;

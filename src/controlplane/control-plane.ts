@@ -236,7 +236,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     createClient(server.inMemory(user), { clock, random, userAgent: "tenon" });
   const loopback = client();
   // An embedded store has one server; over a shared one, one of several writes what all of them find out.
-  const shared = options.engine.name === "etcd";
+  const shared = options.engine.shared === true;
   const election = leaderElection({
     client: loopback,
     ...AVAILABILITY_LEASE,

@@ -1,5 +1,5 @@
 /** How failures are answered: a `Status` for API clients, plain text where upstream answers plain text, a coded line for the operator. */
-import { internalError, StatusError, serviceUnavailable } from "../api/status.ts";
+import { internalError, StatusError, serviceUnavailable, timeout } from "../api/status.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Logger } from "./logger.ts";
@@ -47,6 +47,9 @@ function shown(error: unknown): StatusError {
   if (!(error instanceof StoreError)) return new StatusError(500, "InternalError", PANIC_TEXT);
   // A write that failed may be on the disk all the same: it is not for the client to send again unseen.
   if (error.code === "STORE_WRITE") return internalError("the store could not make the write durable");
+  if (error.code === "STORE_TIMEOUT") return timeout("request did not complete within requested timeout");
+  // Upstream shows etcd's words as they are, and no reason.
+  if (error.code === "STORE_REFUSED") return new StatusError(500, "", error.said);
   return serviceUnavailable("the store is not available");
 }
 

@@ -42,6 +42,11 @@ export interface Feed {
 
 export interface Engine {
   readonly name: string;
+  /**
+   * Other processes write the same store, perhaps programs of others: values may be in any form, and history is not ours to forget
+   * (the engine sees to that by itself). Default: this process is alone.
+   */
+  readonly shared?: boolean;
   open(): Promise<void>;
   /**
    * Everything under `prefix` in key order, in pages, as it was at one revision: `at`, or the current head. At least one page,

@@ -10,6 +10,8 @@ export {
   type Cursor,
   type Entry,
   ExpiredError,
+  type Reading,
+  type ReadStored,
   type Snapshot,
   type State,
   type StateCommit,

@@ -8,6 +8,7 @@ import {
   type Cursor,
   type Entry,
   ExpiredError,
+  type ReadStored,
   type Snapshot,
   type State,
   type StateCommit,
@@ -30,6 +31,8 @@ export interface History {
 export interface StateOptions {
   readonly clock: Clock;
   readonly history?: Partial<History>;
+  /** For a store that others write too; default: every value is canonical already. */
+  readonly read?: ReadStored;
   /** Told when the feed breaks for good (the state then serves what it has and refuses writes) or had to start anew. */
   readonly onTrouble?: (error: unknown) => void;
 }
@@ -45,6 +48,9 @@ const DEFAULT_HISTORY: History = {
 const CHECKPOINT = 4_096;
 /** Changes from before the start that are read again at most: they delay it. */
 const REPLAYED = 50_000;
+/** Between attempts to load a store anew, milliseconds. */
+const RELOAD_FIRST = 250;
+const RELOAD_MOST = 5_000;
 /** Reconstructed snapshots that are kept because pages of one list ask for them again. */
 const RECENT = 16;
 
@@ -107,6 +113,9 @@ class EngineState implements State {
   readonly #clock: Clock;
   readonly #history: History;
   readonly #onTrouble: (error: unknown) => void;
+  readonly #read: ReadStored | undefined;
+  /** Keys whose value cannot be read, and why. */
+  #unreadable = new Map<string, string>();
   readonly #abort = new AbortController();
   #tree = new Tree<StoredEntry>();
   #slabs = new Slabs();
@@ -129,6 +138,7 @@ class EngineState implements State {
     this.#clock = options.clock;
     this.#history = { ...DEFAULT_HISTORY, ...options.history };
     this.#onTrouble = options.onTrouble ?? (() => {});
+    this.#read = options.read;
   }
 
   async start(): Promise<void> {
@@ -139,7 +149,13 @@ class EngineState implements State {
       (await this.#engine.oldest?.()) ?? head,
       head - Math.min(REPLAYED, this.#history.maxChanges),
     );
-    await this.#load(oldest);
+    try {
+      await this.#load(oldest);
+    } catch (error) {
+      if (!(error instanceof ExpiredError)) throw error;
+      // Another server compacted meanwhile.
+      await this.#load();
+    }
     this.#follow();
     await this.reached(head);
     this.#scheduleSweep();
@@ -151,6 +167,10 @@ class EngineState implements State {
 
   get trouble(): Error | undefined {
     return this.#closed ?? this.#engine.trouble?.();
+  }
+
+  unreadable(key: string): string | undefined {
+    return this.#unreadable.get(key);
   }
 
   head(): Promise<Revision> {
@@ -237,9 +257,13 @@ class EngineState implements State {
     const tree = new Tree<StoredEntry>();
     const slabs = new Slabs();
     let revision = 0;
+    this.#unreadable = new Map();
     for await (const page of this.#engine.scan("", at)) {
       revision = page.revision;
-      for (const row of page.rows) tree.set(row.key, slabs.store(row.key, row.revision, row.value));
+      for (const row of page.rows) {
+        const value = this.#readable(row.key, row.value);
+        if (value !== undefined) tree.set(row.key, slabs.store(row.key, row.revision, value));
+      }
     }
     this.#tree = tree;
     this.#slabs = slabs;
@@ -262,7 +286,7 @@ class EngineState implements State {
           if (error instanceof ExpiredError) {
             // The engine compacted what was not seen yet: start anew, as a reader of the API would.
             try {
-              await this.#load();
+              await this.#reload();
               if (!this.#abort.signal.aborted) this.#follow();
               return;
             } catch (reload) {
@@ -280,20 +304,36 @@ class EngineState implements State {
       );
   }
 
+  /** Loads anew, as often as it takes: a store on another machine may be away just now, or be compacted once more. */
+  async #reload(): Promise<void> {
+    for (let pause = RELOAD_FIRST; ; pause = Math.min(pause * 2, RELOAD_MOST)) {
+      try {
+        return await this.#load();
+      } catch (error) {
+        const passing =
+          error instanceof ExpiredError || (error instanceof StoreError && error.code === "STORE_UNAVAILABLE");
+        if (!passing || this.#abort.signal.aborted) throw error;
+        this.#onTrouble(error);
+      }
+      await this.#clock.sleep(pause, this.#abort.signal);
+    }
+  }
+
   #apply(feed: Feed): void {
     const now = this.#clock.monotonic();
     this.#snapshot = undefined;
     for (const row of feed.rows) {
       const previous = this.#tree.get(row.key);
       let change: StoredChange;
-      if (row.value === undefined) {
+      const value = this.#readable(row.key, row.value);
+      if (value === undefined) {
         // A delete of what is not here: seen twice, or a key that came and went within one revision.
         if (previous === undefined) continue;
         const last = this.#slabs.store(row.key, row.revision, previous.value);
         this.#tree.delete(row.key);
         change = new StoredChange("delete", last, previous);
       } else {
-        const entry = this.#slabs.store(row.key, row.revision, row.value);
+        const entry = this.#slabs.store(row.key, row.revision, value);
         this.#tree.set(row.key, entry);
         change = new StoredChange("put", entry, previous);
       }
@@ -308,6 +348,18 @@ class EngineState implements State {
     }
     this.#trim(now);
     this.#releaseWaiters();
+  }
+
+  /** The value as it is kept; undefined for none, and for one that cannot be read: to a reader of snapshots it is not there. */
+  #readable(key: string, value: Uint8Array | undefined): Uint8Array | undefined {
+    if (this.#read === undefined) return value;
+    if (this.#unreadable.size > 0) this.#unreadable.delete(key);
+    if (value === undefined) return undefined;
+    const reading = this.#read(key, value);
+    if (!("unreadable" in reading)) return reading;
+    this.#unreadable.set(key, reading.unreadable);
+    this.#onTrouble(new StoreError("STORE_FOREIGN", `the value of ${key} cannot be read: ${reading.unreadable}`));
+    return undefined;
   }
 
   /** Hands a writer's memo to the entry its write became: the one that expected the predecessor and holds these bytes. */
@@ -389,7 +441,8 @@ class EngineState implements State {
       this.#trim(this.#clock.monotonic());
       const oldest = this.#exactFloor();
       this.#recent = this.#recent.filter((snapshot) => snapshot.revision >= oldest);
-      this.#engine.compact(oldest).catch(this.#onTrouble);
+      // Over a shared store somebody else may still need what we do not.
+      if (!this.#engine.shared) this.#engine.compact(oldest).catch(this.#onTrouble);
       if (this.#closed === undefined) this.#scheduleSweep();
     });
   }

@@ -42,6 +42,15 @@ export interface Cursor {
   close(): void;
 }
 
+/** A stored value as this process keeps it, or why it cannot read it. */
+export type Reading = Uint8Array | { readonly unreadable: string };
+
+/**
+ * Turns bytes that others may have written (another encoding, another version, another order of fields) into canonical JSON with an
+ * empty resourceVersion slot. Never throws. Answers the same array when the bytes are fine as they are.
+ */
+export type ReadStored = (key: string, value: Uint8Array) => Reading;
+
 /** A revision is no longer kept. `oldest` is the oldest one that is. */
 export class ExpiredError extends Error {
   readonly asked: Revision;
@@ -76,6 +85,8 @@ export interface State {
   readonly revision: Revision;
   /** Why no write is taken any more: only opening the store again helps. */
   readonly trouble: Error | undefined;
+  /** Why the stored value of `key` cannot be shown; undefined when it can, or when there is none. What cannot be read is in no snapshot. */
+  unreadable(key: string): string | undefined;
   /** The engine's durable head: await it, then `reached(head)`, for a consistent read. */
   head(): Promise<Revision>;
   /** Resolves when `revision` is applied. Rejects with the signal's reason when it aborts first. */

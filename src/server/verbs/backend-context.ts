@@ -1,5 +1,6 @@
 /** What the verbs of one backend share. */
 import type { Clock, Random } from "../../api/clock.ts";
+import { internalError, notFound, type StatusError } from "../../api/status.ts";
 import type { State } from "../../store/state.ts";
 import type { Admission } from "../admission.ts";
 import type { Authorizer } from "../authorization.ts";
@@ -50,6 +51,13 @@ export function stateOf(call: Call): State {
   if (state === undefined)
     throw new Error(`${call.endpoint.definition.plural} is stored, but this backend has no store`);
   return state;
+}
+
+/** 404 for the object of this call; 500 when there is something, but nothing that can be read (spec: apiserver 11.5). */
+export function missing(call: Call): StatusError {
+  const { endpoint } = call;
+  const why = call.backing.state?.unreadable(endpoint.key(call.namespace, call.name));
+  return why === undefined ? notFound(endpoint.groupResource, call.name) : internalError(why);
 }
 
 export function contextOf(call: Call, dryRun: boolean, name = call.name): RequestContext {

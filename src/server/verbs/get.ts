@@ -2,7 +2,7 @@
 import { badRequest, methodNotSupported, notFound } from "../../api/status.ts";
 import { type Item, ObjectItem, storedItem } from "../representation/item.ts";
 import { negotiateFor, sendItem } from "../representation/respond.ts";
-import { type Call, contextOf } from "./backend-context.ts";
+import { type Call, contextOf, missing } from "./backend-context.ts";
 import { viewFor } from "./snapshots.ts";
 
 /** The object of the URL, as of `resourceVersion`. Throws 404. */
@@ -16,7 +16,7 @@ export async function findItem(call: Call, resourceVersion: string): Promise<Ite
     return new ObjectItem(endpoint, object);
   }
   const entry = (await viewFor(call, resourceVersion, "get")).get(endpoint.key(namespace, name));
-  if (entry === undefined) throw notFound(endpoint.groupResource, name);
+  if (entry === undefined) throw missing(call);
   return storedItem(endpoint, entry);
 }
 

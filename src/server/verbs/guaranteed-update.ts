@@ -1,10 +1,10 @@
 /** Read, change, compare and swap, again when somebody was faster (spec: apiserver 2.9, 11.2). What changes nothing is not written. */
 import type { KubeObject } from "../../api/meta.ts";
-import { conflict, notFound } from "../../api/status.ts";
+import { conflict } from "../../api/status.ts";
 import type { Entry } from "../../store/state.ts";
 import { sameButResourceVersion } from "../representation/canonical.ts";
 import { type Item, knownOf, ObjectItem, storedItem, writtenItem } from "../representation/item.ts";
-import { type Call, stateOf } from "./backend-context.ts";
+import { type Call, missing, stateOf } from "./backend-context.ts";
 import { storeNew } from "./create.ts";
 import { freshView } from "./snapshots.ts";
 
@@ -76,7 +76,7 @@ export async function guaranteedUpdate(
     const read: Entry | undefined = entry;
     let decision: Decision;
     try {
-      if (read === undefined && !request.mayCreate) throw notFound(endpoint.groupResource, call.name);
+      if (read === undefined && !request.mayCreate) throw missing(call);
       const old = read && (await storedItem(endpoint, read)).object();
       checkPreconditions(call, request.preconditions, old);
       decision = await change(old, read);
@@ -85,7 +85,7 @@ export async function guaranteedUpdate(
       continue;
     }
     if (read === undefined) {
-      if (decision.action !== "store") throw notFound(endpoint.groupResource, call.name);
+      if (decision.action !== "store") throw missing(call);
       return { item: await storeNew(call, decision.object, request.dryRun), outcome: "created" };
     }
     if (decision.action === "nothing") return { item: await storedItem(endpoint, read), outcome: "nothing" };

@@ -9,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { systemClock } from "../../api/machine.ts";
+import { systemClock, systemRandom } from "../../api/machine.ts";
 import { SimulatedClock } from "../../api/simulated.ts";
 import type { ChangedRow, Engine, Feed, Revision, Row } from "../engine.ts";
 import { openState, type StateOptions } from "../open-state.ts";
@@ -99,7 +99,7 @@ const harnesses: readonly Harness[] = [
         { stdio: "ignore" },
       );
       etcdEndpoint = `127.0.0.1:${client}`;
-      const probe = etcdEngine({ endpoints: [etcdEndpoint], clock: systemClock });
+      const probe = etcdEngine({ endpoints: [etcdEndpoint], clock: systemClock, random: systemRandom });
       for (let attempt = 1; ; attempt++) {
         try {
           await probe.open();
@@ -120,7 +120,7 @@ const harnesses: readonly Harness[] = [
       const root = `/test-${++etcdPlaces}/`;
       return {
         root,
-        engine: () => etcdEngine({ endpoints: [etcdEndpoint], scope: root, clock: systemClock }),
+        engine: () => etcdEngine({ endpoints: [etcdEndpoint], scope: root, clock: systemClock, random: systemRandom }),
         isDurable: () => true,
         remove: async () => {},
       };

@@ -2,13 +2,17 @@
 import { BinaryReader, BinaryWriter, type WireType } from "@bufbuild/protobuf/wire";
 
 export interface KeyValue {
-  readonly key: string;
+  /** undefined when the key is no UTF-8. */
+  readonly key: string | undefined;
+  readonly rawKey: Uint8Array;
   readonly value: Uint8Array;
   readonly modRevision: number;
+  /** How often it was written since it came to be. */
+  readonly version: number;
 }
 
 export interface RangeRequest {
-  readonly key: string;
+  readonly key: string | Uint8Array;
   /** "" for the one key. */
   readonly end: Uint8Array | undefined;
   readonly limit?: number;
@@ -51,8 +55,22 @@ export interface WatchResponse {
   readonly events: readonly { readonly removed: boolean; readonly row: KeyValue }[];
 }
 
+/** Put `value` if `key` was written `version` times so far; else say how often it was. */
+export interface TurnRequest {
+  readonly key: string;
+  readonly version: number;
+  readonly value: string;
+}
+
+export interface TurnResponse {
+  readonly revision: number;
+  readonly succeeded: boolean;
+  /** When it did not succeed. */
+  readonly version: number;
+}
+
 const text = new TextEncoder();
-const decoder = new TextDecoder();
+const strict = new TextDecoder("utf-8", { fatal: true });
 
 /** The first key after all that start with `prefix`; a single zero byte means "to the end". */
 export function rangeEnd(prefix: string): Uint8Array {
@@ -67,7 +85,8 @@ export function rangeEnd(prefix: string): Uint8Array {
 }
 
 /** etcd refuses an empty key; the least key stands for "from the start". */
-function keyBytes(key: string): Uint8Array {
+function keyBytes(key: string | Uint8Array): Uint8Array {
+  if (typeof key !== "string") return key;
   return key === "" ? new Uint8Array(1) : text.encode(key);
 }
 
@@ -103,6 +122,24 @@ export function encodeSwap(request: SwapRequest): Uint8Array {
   rangeInto(writer, { key: request.key, end: undefined, keysOnly: true });
   writer.join().join();
   return writer.finish();
+}
+
+export function encodeTurn(request: TurnRequest): Uint8Array {
+  const key = text.encode(request.key);
+  const writer = new BinaryWriter();
+  // Compare: result EQUAL (0), target VERSION (0), key, version; a zero in a oneof must be on the wire.
+  writer.uint32(10).fork().uint32(26).bytes(key).uint32(32).int64(request.version).join();
+  writer.uint32(18).fork().uint32(18).fork();
+  writer.uint32(10).bytes(key).uint32(18).bytes(text.encode(request.value)).join().join();
+  writer.uint32(26).fork().uint32(10).fork();
+  rangeInto(writer, { key: request.key, end: undefined });
+  writer.join().join();
+  return writer.finish();
+}
+
+/** A key written whatever it held. */
+export function encodePut(key: string, value: string): Uint8Array {
+  return new BinaryWriter().uint32(10).bytes(text.encode(key)).uint32(18).bytes(text.encode(value)).finish();
 }
 
 export function encodeCompact(revision: number): Uint8Array {
@@ -149,17 +186,28 @@ function headerRevision(bytes: Uint8Array): number {
 }
 
 function readKeyValue(bytes: Uint8Array): KeyValue {
-  let key = "";
+  let rawKey: Uint8Array = new Uint8Array(0);
   let value: Uint8Array = new Uint8Array(0);
   let modRevision = 0;
+  let version = 0;
   read(bytes, (field, reader) => {
-    if (field === 1) key = decoder.decode(reader.bytes());
+    if (field === 1) rawKey = reader.bytes();
     else if (field === 3) modRevision = Number(reader.int64());
+    else if (field === 4) version = Number(reader.int64());
     else if (field === 5) value = reader.bytes();
     else return false;
     return true;
   });
-  return { key, value, modRevision };
+  return { key: keyText(rawKey), rawKey, value, modRevision, version };
+}
+
+/** undefined: bytes that are no text are the key of nothing we know. */
+function keyText(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 export function decodeRange(bytes: Uint8Array): RangeResponse {
@@ -195,6 +243,47 @@ export function decodeSwap(bytes: Uint8Array): SwapResponse {
   return { revision, succeeded, current };
 }
 
+export function decodeTurn(bytes: Uint8Array): TurnResponse {
+  let revision = 0;
+  let succeeded = false;
+  let version = 0;
+  read(bytes, (field, reader) => {
+    if (field === 1) revision = headerRevision(reader.bytes());
+    else if (field === 2) succeeded = reader.bool();
+    else if (field === 3) {
+      read(reader.bytes(), (kind, response) => {
+        if (kind !== 1) return false;
+        version = decodeRange(response.bytes()).rows[0]?.version ?? 0;
+        return true;
+      });
+    } else return false;
+    return true;
+  });
+  return { revision, succeeded, version };
+}
+
+/** The revision a write happened at. */
+export function decodePut(bytes: Uint8Array): number {
+  let revision = 0;
+  read(bytes, (field, reader) => {
+    if (field !== 1) return false;
+    revision = headerRevision(reader.bytes());
+    return true;
+  });
+  return revision;
+}
+
+/** A member's version, `3.6.1`. */
+export function decodeStatusVersion(bytes: Uint8Array): string {
+  let version = "";
+  read(bytes, (field, reader) => {
+    if (field !== 2) return false;
+    version = reader.string();
+    return true;
+  });
+  return version;
+}
+
 export function decodeLeaseGrant(bytes: Uint8Array): bigint {
   let id = 0n;
   read(bytes, (field, reader) => {
@@ -204,6 +293,14 @@ export function decodeLeaseGrant(bytes: Uint8Array): bigint {
   });
   return id;
 }
+
+const NOTHING: KeyValue = {
+  key: undefined,
+  rawKey: new Uint8Array(0),
+  value: new Uint8Array(0),
+  modRevision: 0,
+  version: 0,
+};
 
 export function decodeWatch(bytes: Uint8Array): WatchResponse {
   let revision = 0;
@@ -222,7 +319,7 @@ export function decodeWatch(bytes: Uint8Array): WatchResponse {
     else if (field === 7) fragment = reader.bool();
     else if (field === 11) {
       let removed = false;
-      let row: KeyValue = { key: "", value: new Uint8Array(0), modRevision: 0 };
+      let row = NOTHING;
       read(reader.bytes(), (part, event) => {
         if (part === 1) removed = event.int32() === 1;
         else if (part === 2) row = readKeyValue(event.bytes());
