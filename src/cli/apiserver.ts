@@ -10,7 +10,7 @@ import { announce, endWith } from "./lifetime.ts";
 import { createLogger, type LogLevel } from "./logging.ts";
 import { engineOf, type StoreOptions } from "./store.ts";
 
-export interface APIServerOptions extends AuthFlags {
+export interface APIServerOptions extends AuthFlags, StoreOptions {
   readonly port: number;
   readonly bindAddress: string;
   readonly dataDir: string;

@@ -55,7 +55,7 @@ const program = new Command("tenon")
   .showHelpAfterError()
   .hook("preAction", stayAlive);
 
-addAuthFlags(program.command("up"))
+withStore(addAuthFlags(program.command("up")))
   .description("start everything: API server, controllers, this machine as a node, metrics-server")
   .addOption(new Option("--port <port>", "of the API server, on 127.0.0.1").argParser(port).default(6443))
   .addOption(dataDir())
@@ -63,7 +63,7 @@ addAuthFlags(program.command("up"))
   .addOption(logLevel("error"))
   .action(async (options) => (await import("./up.ts")).up(options));
 
-addAuthFlags(program.command("apiserver"))
+withStore(addAuthFlags(program.command("apiserver")))
   .description("the main API server")
   .addOption(new Option("--port <port>", "to serve on").argParser(port).default(6443))
   .option("--bind-address <address>", "to serve on", "127.0.0.1")

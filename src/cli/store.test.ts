@@ -13,10 +13,22 @@ describe("the address of an etcd", () => {
     [{ store: "etcd://127.0.0.1:2379" }, { endpoints: ["127.0.0.1:2379"], tls: false }],
     [{ store: "etcd://localhost" }, { endpoints: ["localhost:2379"], tls: false }],
     [{ store: "etcd://[::1]:1,127.0.0.2:2" }, { endpoints: ["[::1]:1", "127.0.0.2:2"], tls: false }],
-    [{ store: "etcd://a.example:1,b.example:2", ...files }, { endpoints: ["a.example:1", "b.example:2"], tls: true }],
-    [{ store: "etcd://a.example", etcdCafile: "ca.crt" }, { endpoints: ["a.example:2379"], tls: true }],
-    [{ store: "sqlite", etcdServers: "http://127.0.0.1:1" }, { endpoints: ["127.0.0.1:1"], tls: false }],
-    [{ store: "sqlite", etcdServers: "https://a.example:1,https://b.example" }, { endpoints: ["a.example:1", "b.example:2379"], tls: true }],
+    [
+      { store: "etcd://a.example:1,b.example:2", ...files },
+      { endpoints: ["a.example:1", "b.example:2"], tls: true },
+    ],
+    [
+      { store: "etcd://a.example", etcdCafile: "ca.crt" },
+      { endpoints: ["a.example:2379"], tls: true },
+    ],
+    [
+      { store: "sqlite", etcdServers: "http://127.0.0.1:1" },
+      { endpoints: ["127.0.0.1:1"], tls: false },
+    ],
+    [
+      { store: "sqlite", etcdServers: "https://a.example:1,https://b.example" },
+      { endpoints: ["a.example:1", "b.example:2379"], tls: true },
+    ],
   ])("%o", (options, expected) => {
     expect(etcdAddress({ store: "sqlite", ...options })).toEqual(expected);
   });
@@ -41,7 +53,9 @@ describe("the engine of a store", () => {
     expect((await engineOf({ store: "memory" }, "")).name).toBe("memory");
     expect((await engineOf({ store: "sqlite" }, "/nowhere/store")).name).toBe("sqlite");
     expect((await engineOf({ store: "etcd://127.0.0.1:1" }, "")).name).toBe("etcd");
-    await expect(engineOf({ store: "redis" }, "")).rejects.toThrow('--store: "redis" is none of sqlite, memory, etcd://');
+    await expect(engineOf({ store: "redis" }, "")).rejects.toThrow(
+      '--store: "redis" is none of sqlite, memory, etcd://',
+    );
   });
 
   it("does not take a key that everybody can read", async () => {

@@ -42,7 +42,8 @@ export function etcdAddress(options: StoreOptions): EtcdAddress | undefined {
   const schemes = new Set(members.map(({ scheme }) => scheme).filter((scheme) => scheme !== undefined));
   if (schemes.size > 1) throw new Error(`${flag}: ${JSON.stringify(text)} mixes http and https`);
   const tls = schemes.has("https") || (withFiles && !schemes.has("http"));
-  if (withFiles && !tls) throw new Error(`${flag}: ${JSON.stringify(text)} is plain http, but certificate files are given`);
+  if (withFiles && !tls)
+    throw new Error(`${flag}: ${JSON.stringify(text)} is plain http, but certificate files are given`);
   const remote = members.find(({ host }) => !isLoopback(host));
   if (!tls && remote !== undefined) {
     throw new Error(

@@ -9,7 +9,7 @@ import { onEndSignal, type ReadyMessage } from "./lifetime.ts";
 import type { LogLevel } from "./logging.ts";
 import { etcdAddress, type StoreOptions } from "./store.ts";
 
-export interface UpOptions extends AuthFlags {
+export interface UpOptions extends AuthFlags, StoreOptions {
   readonly port: number;
   readonly dataDir: string;
   /** Start a part again when it ends by itself. */

@@ -22,6 +22,7 @@ import type { HealthCheck } from "../server/health.ts";
 import type { TokenAuthenticator, UserInfo } from "../server/identity.ts";
 import { type Logger, SILENT } from "../server/logger.ts";
 import { Metrics } from "../server/metrics.ts";
+import { storedForms } from "../server/representation/stored-form.ts";
 import { REGISTRATION_GROUP, RouteTable } from "../server/routes.ts";
 import { createServer, type ListenAddress, type Server } from "../server/server.ts";
 import type { Engine } from "../store/engine.ts";
@@ -83,6 +84,8 @@ export const ISSUER = "https://kubernetes.default.svc.cluster.local";
 
 const TRUST_INTERVAL = 60_000;
 const TRUST_RETRY = 1000;
+/** A store that does not answer a health check for so long has failed it; as upstream. */
+const STORE_PATIENCE = 2000;
 const AVAILABILITY_LEASE = { namespace: "kube-system", name: "tenon-availability" };
 
 /** In the order in which upstream reports them. */
@@ -123,13 +126,6 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
       "something failed in the background",
     );
 
-  const state = await openState(options.engine, {
-    clock,
-    onTrouble: trouble("store"),
-    ...(options.history !== undefined && { history: options.history }),
-  });
-  opened.defer(() => state.close());
-
   // Definitions and listers need each other: a token is made by what reads the objects the definitions describe.
   const later: { identity?: ReturnType<typeof createIdentity> } = {};
   const builtins = builtinResources({
@@ -137,6 +133,15 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     allowLoopbackEndpoints: options.allowLoopbackEndpoints ?? false,
     createToken: (context, account, body) => later.identity!.createToken(context, account, body),
   });
+  const shared = options.engine.shared === true;
+  const state = await openState(options.engine, {
+    clock,
+    onTrouble: trouble("store"),
+    ...(options.history !== undefined && { history: options.history }),
+    // A stock kube-apiserver may have written there, or may do so at this moment.
+    ...(shared && { read: storedForms(builtins) }),
+  });
+  opened.defer(() => state.close());
   const listers = storeListers(state, builtins, trouble("lister"));
   opened.defer(() => listers.close());
   const identity = createIdentity({
@@ -185,7 +190,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     {
       name: "etcd",
       check: async () => {
-        await state.head();
+        await within(clock, STORE_PATIENCE, state.head());
         return state.trouble;
       },
     },
@@ -236,7 +241,6 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     createClient(server.inMemory(user), { clock, random, userAgent: "tenon" });
   const loopback = client();
   // An embedded store has one server; over a shared one, one of several writes what all of them find out.
-  const shared = options.engine.shared === true;
   const election = leaderElection({
     client: loopback,
     ...AVAILABILITY_LEASE,
@@ -376,6 +380,17 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
       return closing;
     },
   };
+}
+
+/** Rejects when `work` takes longer than `milliseconds`; the work goes on. */
+async function within<T>(clock: Clock, milliseconds: number, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = clock.after(milliseconds, () => late.reject(new Error(`no answer within ${milliseconds} ms`)));
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    timer.cancel();
+  }
 }
 
 function addressText(address: ListenAddress | undefined): string {

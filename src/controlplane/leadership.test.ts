@@ -14,7 +14,7 @@ afterAll(() => whileTimePasses(Promise.all(open.map((plane) => plane.close()))))
 /** An engine that other servers use too: what one of them closes stays open for the rest. */
 function shared(): Engine {
   const engine = memoryEngine({ clock });
-  return { ...engine, name: "etcd", close: async () => {} };
+  return { ...engine, shared: true, close: async () => {} };
 }
 
 async function start(engine: Engine): Promise<ControlPlane> {

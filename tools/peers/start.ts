@@ -20,6 +20,7 @@ const CONTROLLERS = ["namespace-controller", "serviceaccount-controller", "root-
 export interface Peer {
   readonly kubeconfig: string;
   readonly url: string;
+  /** `etcd` is 0 when it was there before. */
   readonly processes: { readonly etcd: number; readonly kubeAPIServer: number };
   stop(): Promise<void>;
 }
@@ -41,6 +42,10 @@ export async function startPeer(options: {
   readonly folder: string;
   /** Added to those of kube-apiserver; a function may need what the server is yet to be started with. */
   readonly flags?: readonly string[] | ((server: { readonly url: string; readonly pki: PKI }) => readonly string[]);
+  /** The URL of an etcd that runs already, and stays when the peer stops. */
+  readonly etcd?: string;
+  /** Keys and certificates to use; default: made in the folder. */
+  readonly pki?: string;
 }): Promise<Peer> {
   const { folder } = options;
   for (const program of ["etcd", "kube-apiserver"]) {
@@ -49,11 +54,11 @@ export async function startPeer(options: {
   }
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const pkiFolder = join(folder, "pki");
+  const pkiFolder = options.pki ?? join(folder, "pki");
   const pki = await openPKI(pkiFolder, { clock: systemClock, random: systemRandom });
   const port = options.port || (await freePort());
   const [etcdPort, peerPort] = [await freePort(), await freePort()];
-  const etcdURL = `http://127.0.0.1:${etcdPort}`;
+  const etcdURL = options.etcd ?? `http://127.0.0.1:${etcdPort}`;
   const url = `https://127.0.0.1:${port}`;
   const flags = typeof options.flags === "function" ? options.flags({ url, pki }) : (options.flags ?? []);
   const children: ChildProcess[] = [];
@@ -74,15 +79,17 @@ export async function startPeer(options: {
     }
   };
 
-  const etcd = run("etcd", [
-    `--data-dir=${join(folder, "etcd")}`,
-    `--listen-client-urls=${etcdURL}`,
-    `--advertise-client-urls=${etcdURL}`,
-    `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
-    `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
-    `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
-    "--log-level=warn",
-  ]);
+  const startEtcd = () =>
+    run("etcd", [
+      `--data-dir=${join(folder, "etcd")}`,
+      `--listen-client-urls=${etcdURL}`,
+      `--advertise-client-urls=${etcdURL}`,
+      `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+      `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
+      `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
+      "--log-level=warn",
+    ]);
+  const etcd = options.etcd === undefined ? startEtcd() : undefined;
   const file = (name: string) => join(pkiFolder, name);
   const apiServer = run("kube-apiserver", [
     `--etcd-servers=${etcdURL}`,
@@ -111,7 +118,12 @@ export async function startPeer(options: {
     ...flags,
   ]);
   try {
-    await until(`${url}/readyz`, pki.ca.cert, 60_000, () => apiServer.exitCode === null && etcd.exitCode === null);
+    await until(
+      `${url}/readyz`,
+      pki.ca.cert,
+      60_000,
+      () => apiServer.exitCode === null && (etcd?.exitCode ?? null) === null,
+    );
   } catch (error) {
     await stop();
     throw new Error(`the real server did not become ready; see ${folder}/*.log`, { cause: error });
@@ -139,7 +151,7 @@ export async function startPeer(options: {
       `--secure-port=${await freePort()}`,
     ]);
   }
-  return { kubeconfig: path, url, processes: { etcd: etcd.pid!, kubeAPIServer: apiServer.pid! }, stop };
+  return { kubeconfig: path, url, processes: { etcd: etcd?.pid ?? 0, kubeAPIServer: apiServer.pid! }, stop };
 }
 
 async function until(url: string, ca: string, milliseconds: number, alive: () => boolean): Promise<void> {

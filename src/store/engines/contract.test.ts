@@ -1,12 +1,8 @@
 /** What every engine promises, and the state over it: one suite, run for each, so that no engine has a contract of its own. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { systemClock, systemRandom } from "../../api/machine.ts";
@@ -15,6 +11,7 @@ import type { ChangedRow, Engine, Feed, Revision, Row } from "../engine.ts";
 import { openState, type StateOptions } from "../open-state.ts";
 import { type Change, type Cursor, ExpiredError, type State } from "../state.ts";
 import { etcdEngine } from "./etcd.ts";
+import { missingEtcd, startEtcd } from "./etcd-process.test-support.ts";
 import { memoryEngine } from "./memory.ts";
 import { sqliteEngine } from "./sqlite.ts";
 
@@ -80,41 +77,11 @@ const harnesses: readonly Harness[] = [
     name: "etcd",
     runs: 5,
     expires: false,
-    missing: () => (etcdProgram() === undefined ? "no etcd: put one on PATH or name it in TENON_ETCD" : undefined),
+    missing: missingEtcd,
     async start() {
-      const folder = mkdtempSync(join(tmpdir(), "tenon-etcd-"));
-      const [client, peer] = [await freePort(), await freePort()];
-      const urls = { client: `http://127.0.0.1:${client}`, peer: `http://127.0.0.1:${peer}` };
-      const child = spawn(
-        etcdProgram()!,
-        [
-          ["--data-dir", folder],
-          ["--listen-client-urls", urls.client],
-          ["--advertise-client-urls", urls.client],
-          ["--listen-peer-urls", urls.peer],
-          ["--initial-advertise-peer-urls", urls.peer],
-          ["--initial-cluster", `default=${urls.peer}`],
-          ["--log-level", "error"],
-        ].flat(),
-        { stdio: "ignore" },
-      );
-      etcdEndpoint = `127.0.0.1:${client}`;
-      const probe = etcdEngine({ endpoints: [etcdEndpoint], clock: systemClock, random: systemRandom });
-      for (let attempt = 1; ; attempt++) {
-        try {
-          await probe.open();
-          break;
-        } catch (error) {
-          if (attempt === 50) throw error;
-          await systemClock.sleep(100);
-        }
-      }
-      await probe.close();
-      return async () => {
-        child.kill("SIGKILL");
-        await once(child, "exit");
-        rmSync(folder, { recursive: true });
-      };
+      const etcd = await startEtcd();
+      etcdEndpoint = etcd.endpoint;
+      return () => etcd.remove();
     },
     async place() {
       const root = `/test-${++etcdPlaces}/`;
@@ -130,24 +97,6 @@ const harnesses: readonly Harness[] = [
 
 let etcdEndpoint = "";
 let etcdPlaces = 0;
-
-function etcdProgram(): string | undefined {
-  const candidates = [
-    process.env["TENON_ETCD"],
-    fileURLToPath(new URL("../../../.peers/bin/etcd", import.meta.url)),
-    ...(process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, "etcd")),
-  ];
-  return candidates.find((program) => program !== undefined && existsSync(program));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 const text = (bytes: Uint8Array | undefined) => (bytes === undefined ? undefined : Buffer.from(bytes).toString());
 const object = (content: number | string) => Buffer.from(`{"metadata":{"resourceVersion":""},"content":"${content}"}`);
