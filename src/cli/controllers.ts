@@ -24,6 +24,7 @@ export async function runControllersProcess(options: ControllersOptions): Promis
     rootCA: readFileSync(options.rootCaFile ?? join(dir.pki, "ca.crt"), "utf8"),
     signal: stopping.signal,
     log: createLogger("controllers", options.logLevel),
+    workloads: true,
   });
   endWith(async () => {
     stopping.abort(new Error("the controllers stop"));

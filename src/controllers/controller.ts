@@ -1,6 +1,8 @@
 /** The frame of every controller: keys come in from informers, workers take them out, failures come back later. */
 import type { Client } from "../client/client.ts";
+import type { InformerFactory } from "../client/informer-factory.ts";
 import { createWorkQueue, runWorkers, type WorkQueue } from "../client/queue.ts";
+import type { EventRecorder } from "../client/recorder.ts";
 
 /** What a controller tells the operator; a subset of pino's interface. */
 export interface ControllerLog {
@@ -10,6 +12,10 @@ export interface ControllerLog {
 
 export interface ControllerContext {
   readonly client: Client;
+  /** One copy of each resource for all controllers. */
+  readonly informers: InformerFactory;
+  /** Who writes Events in the name of a component. */
+  recorder(component: string): EventRecorder;
   readonly log: ControllerLog;
   readonly signal: AbortSignal;
 }
@@ -34,7 +40,8 @@ export function startSync(
   sync: (key: string) => Promise<SyncResult>,
 ): SyncLoop {
   const queue = createWorkQueue({ clock: context.client.clock, maxDelay: 30_000 });
-  context.signal.addEventListener("abort", () => queue.shutDown(), { once: true });
+  if (context.signal.aborted) queue.shutDown();
+  else context.signal.addEventListener("abort", () => queue.shutDown(), { once: true });
   const work = async (key: string) => {
     const result = await sync(key);
     if (result !== undefined) queue.addAfter(key, result.again);

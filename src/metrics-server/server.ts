@@ -4,6 +4,7 @@ import type { KubeObject } from "../api/meta.ts";
 import type { LabelSelector } from "../api/selectors.ts";
 import type { Client } from "../client/client.ts";
 import { createInformer } from "../client/informer.ts";
+import { metadataOnly } from "../client/metadata-only.ts";
 import {
   createServer,
   type ExtensionServerOptions,
@@ -12,7 +13,6 @@ import {
 } from "../sdk/index.ts";
 import { type KubeletClientOptions, kubeletClient } from "./kubelet-client.ts";
 import { kubeletTarget, type TargetOptions } from "./kubelet-target.ts";
-import { metadataOnly } from "./metadata-only.ts";
 import { GROUP, metricsResources, VERSIONS } from "./metrics-api.ts";
 import { monitoring } from "./monitoring.ts";
 import { NAME, NAMESPACE } from "./rbac.ts";

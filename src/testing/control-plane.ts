@@ -23,6 +23,8 @@ export interface TestControlPlaneOptions {
   readonly listen?: boolean;
   /** Run the controllers (namespaces, service accounts). Default true. */
   readonly controllers?: boolean;
+  /** Also those that move workloads: Deployments make ReplicaSets, these make pods, what lost its owner goes. Default false. */
+  readonly workloads?: boolean;
   /** Keys and certificates of another control plane; making them takes most of a start. */
   readonly pki?: PKI;
   readonly logger?: Logger;
@@ -92,6 +94,7 @@ export async function startControlPlane(options: TestControlPlaneOptions = {}): 
           rootCA: pki.ca.cert,
           signal: stopping.signal,
           log: options.logger,
+          ...(options.workloads !== undefined && { workloads: options.workloads }),
         });
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {

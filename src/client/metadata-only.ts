@@ -1,6 +1,6 @@
 /** A client whose objects are metadata and nothing else: a pod of several kilobytes becomes its names and labels. */
-import type { CallOptions, Client } from "../client/client.ts";
-import { resourceClient } from "../client/resource.ts";
+import type { CallOptions, Client } from "./client.ts";
+import { resourceClient } from "./resource.ts";
 
 /** Asks for PartialObjectMetadata in every read; writes go through unchanged. */
 export function metadataOnly(client: Client): Client {
