@@ -75,10 +75,16 @@ async function startReal(folder: string, flags: Flags): Promise<Running> {
   return { target: openTarget(peer.kubeconfig), stop: peer.stop };
 }
 
-/** `start` keeps everything below `folder`. */
+/** `start` keeps everything below `folder`; `environment` is what an extension server of the examples needs to be reached on this machine. */
 export const SERVERS = [
-  { name: "tenon", built: true, start: startOurs },
-  { name: "kube-apiserver", built: existsSync(join(PEERS, "bin", "kube-apiserver")), start: startReal },
+  { name: "tenon", built: true, start: startOurs, environment: {} },
+  {
+    name: "kube-apiserver",
+    built: existsSync(join(PEERS, "bin", "kube-apiserver")),
+    start: startReal,
+    // It takes no endpoints on loopback.
+    environment: { ADDRESS: "localhost" },
+  },
 ];
 
 for (const { name, built } of SERVERS) {

@@ -28,7 +28,8 @@ const server = createServer({
   ],
 });
 
-const { port } = await server.listen({ port: 0, register: { service: "authorizer" } });
+const address = process.env["ADDRESS"] ?? "127.0.0.1";
+const { port } = await server.listen({ port: 0, register: { service: "authorizer", address } });
 console.log(`ready  subjectaccessreviews.authorizer.example.com on port ${port}`);
 process.once("SIGINT", () => server.close().then(() => process.exit(0)));
 process.once("SIGTERM", () => server.close().then(() => process.exit(0)));

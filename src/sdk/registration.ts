@@ -2,6 +2,7 @@
  * Makes a running extension server part of a cluster's API: a Service without selector, an EndpointSlice with this process's address,
  * and an APIService for each group-version. Leaving takes the address out again, so that the main server says `MissingEndpoints`.
  */
+import { isIP } from "node:net";
 import type { GroupVersion, KubeObject } from "../api/meta.ts";
 import type { Client } from "../client/client.ts";
 import { createOrUpdate } from "../client/ensure.ts";
@@ -11,7 +12,10 @@ export interface RegistrationOptions {
   readonly namespace?: string;
   /** The Service's name. */
   readonly service: string;
-  /** An IP address of this process that the main API server can reach; default 127.0.0.1. */
+  /**
+   * An IP address of this process that the main API server can reach; default 127.0.0.1. A host name instead makes a Service of type
+   * ExternalName, for a main server that reaches Services by their cluster address: kube-apiserver as it starts by default.
+   */
   readonly address?: string;
   /** Order among groups: higher first. Default 1000. */
   readonly groupPriorityMinimum?: number;
@@ -46,9 +50,12 @@ export async function register(
   const namespace = options.namespace ?? "default";
   const name = options.service;
   const address = options.address ?? "127.0.0.1";
+  const external = isIP(address) === 0;
   const slices = client.resource(SLICES, namespace);
 
   const setReady = async (isReady: boolean) => {
+    // A name stays a name: who asks it finds out.
+    if (external) return;
     const slice = {
       metadata: {
         name,
@@ -61,10 +68,13 @@ export async function register(
     await createOrUpdate(slices, slice, (found) => ({ ...found, endpoints: slice.endpoints, ports: slice.ports }));
   };
 
-  await createOrUpdate(
-    client.resource(SERVICES, namespace),
-    { metadata: { name }, spec: { ports: [{ name: PORT_NAME, port: 443, protocol: "TCP" }] } },
-    (found) => found,
+  const servicePort = external ? port : 443;
+  const spec = {
+    ...(external && { type: "ExternalName", externalName: address }),
+    ports: [{ name: PORT_NAME, port: servicePort, protocol: "TCP" }],
+  };
+  await createOrUpdate(client.resource(SERVICES, namespace), { metadata: { name }, spec }, (found) =>
+    external ? { ...found, spec: { ...found["spec"], ...spec } } : found,
   );
   await setReady(ready);
   const apiServices = client.resource(API_SERVICES);
@@ -78,7 +88,7 @@ export async function register(
       spec: {
         group,
         version,
-        service: { namespace, name },
+        service: { namespace, name, ...(external && { port: servicePort }) },
         groupPriorityMinimum: options.groupPriorityMinimum ?? 1000,
         versionPriority: typeof versionPriority === "function" ? versionPriority({ group, version }) : versionPriority,
         ...(options.caBundle !== undefined && { caBundle: toBase64(options.caBundle) }),
@@ -86,8 +96,9 @@ export async function register(
     };
     await createOrUpdate(apiServices, wanted, (found) => {
       const own = found["spec"]?.service?.namespace === namespace && found["spec"]?.service?.name === name;
-      if (!own || options.caBundle === undefined) return found;
-      return { ...found, spec: { ...found["spec"], caBundle: wanted["spec"].caBundle } };
+      if (!own || (options.caBundle === undefined && !external)) return found;
+      const { caBundle = found["spec"].caBundle, service } = wanted["spec"];
+      return { ...found, spec: { ...found["spec"], caBundle, ...(external && { service }) } };
     });
   }
   return { setReady, leave: () => setReady(false) };

@@ -157,7 +157,11 @@ function documentOf(group: Group, serverVersion: string): object {
       namespaced: definition.namespaced,
       verbs: definition.verbs,
       schemaName: definition.schemaName ?? definition.kind,
-      subresources: (definition.subresources ?? []).map(({ name, verbs }) => ({ name, verbs })),
+      subresources: (definition.subresources ?? []).map(({ name, verbs, kind }) => ({
+        name,
+        verbs,
+        ...(kind && { kind }),
+      })),
     })),
     schemas: Object.assign({}, ...group.members.map(({ schemas }) => schemas)),
   });
