@@ -26,11 +26,14 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   setDefaults?(object: T): void;
   /** Wipes what a client may not set (status), sets generation. System metadata is the server's. */
   prepareForCreate?(object: T, context: RequestContext): void;
+  /** Loads what the checks of this object need and nothing else does; awaited before them. Undefined: all is there. */
+  loadRules?(object: T): Promise<void> | undefined;
   /** Beside the ObjectMeta rules, which the server checks with `nameRule`. */
   validate?(object: T, context: RequestContext): FieldError[];
   warningsOnCreate?(object: T): string[];
   prepareForUpdate?(object: T, old: T, context: RequestContext): void;
   validateUpdate?(object: T, old: T, context: RequestContext): FieldError[];
+  warningsOnUpdate?(object: T, old: T): string[];
   /** PUT to a missing object creates it. */
   readonly allowCreateOnUpdate?: boolean;
   /** PUT without resourceVersion overwrites; default true. */

@@ -1,4 +1,5 @@
 /** The canonical JSON of a structure: Go's field order, Go's empty values, Go's escapes. */
+import { stringifySorted } from "../json/canonical.ts";
 import { formatNumber, quoteJSON, sortKeys, stringifyJSON } from "../json/index.ts";
 import { apiVersionOf, type GroupVersionKind, type JSONObject, type JSONValue } from "../meta.ts";
 import { absentValue, isOmitted, zeroValue } from "./empty.ts";
@@ -118,8 +119,10 @@ function writerOf(type: Type): Writer {
       return (value) => formatNumber(Number(value));
     case "intOrString":
       return (value) => (typeof value === "string" ? quoteJSON(value) : `${value}`);
-    case "raw":
     case "json":
+      // Upstream keeps these values parsed.
+      return stringifySorted;
+    case "raw":
     case "fieldsV1":
     case "any":
       return stringifyJSON;

@@ -1,4 +1,5 @@
 /** A canonical object to the bytes that Go's generated marshallers write: every field that is no pointer, even when it is zero (spec: apiserver 6.3). */
+import { stringifySorted } from "../json/canonical.ts";
 import { encodeUTF8, newObject, sortKeys, stringifyJSON } from "../json/index.ts";
 import type { JSONObject, JSONValue } from "../meta.ts";
 import { parseDurationNanos, parseTime } from "../time.ts";
@@ -200,7 +201,7 @@ function valueWriter(type: Type): ValueWriter {
     case "any":
       return message((out, value) => {
         if (value === null) return;
-        const bytes = encodeUTF8(stringifyJSON(value));
+        const bytes = encodeUTF8(type.kind === "json" ? stringifySorted(value) : stringifyJSON(value));
         out.raw(bytes);
         out.varint(bytes.length);
         out.byte(0x0a);

@@ -1,6 +1,8 @@
 /** CustomResourceDefinition: a kind that a client defines (spec: apiserver 8.1). */
-import { pathSegment } from "../../api/names.ts";
+import { goQuote } from "../../api/go-quote.ts";
+import { dns1123Subdomain } from "../../api/names.ts";
 import { formatTime } from "../../api/time.ts";
+import { unknownFormats } from "../../schema/definition-validation.ts";
 import type { ResourceDefinition, Strategy } from "../../server/resource.ts";
 import { CREATED_COLUMN, NAME_COLUMN } from "../columns.ts";
 import { defineKind, keep, statusSubresource } from "../define.ts";
@@ -9,7 +11,8 @@ import type {
   CustomResourceDefinitionCondition,
   CustomResourceDefinitionStatus,
 } from "../generated/types.ts";
-import { semanticEqual } from "../semantic.ts";
+import { validateDefinition, validateDefinitionStatus, validateDefinitionUpdate } from "./definition-rules.ts";
+import { same, schemasOf } from "./shared-parts.ts";
 
 /** Holds a deleted definition until its objects are gone. */
 export const CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io";
@@ -69,6 +72,15 @@ function rememberStorageVersion(object: CustomResourceDefinition): void {
   status.storedVersions = [...(status.storedVersions ?? []), version];
 }
 
+/** Formats nobody checks. */
+function formatWarnings(object: CustomResourceDefinition): string[] {
+  const warnings = new Set<string>();
+  for (const schema of schemasOf(object.spec)) {
+    for (const format of unknownFormats(schema)) warnings.add(`unrecognized format ${goQuote(format)}`);
+  }
+  return [...warnings];
+}
+
 function setDefaults(object: CustomResourceDefinition): void {
   object.spec ??= { group: "", names: { plural: "", kind: "" }, scope: "", versions: null };
   object.spec.names ??= { plural: "", kind: "" };
@@ -90,11 +102,18 @@ const strategy: Strategy<CustomResourceDefinition> = {
     object.metadata.generation = 1;
     rememberStorageVersion(object);
   },
+  validate: (object) => validateDefinition(object),
+  warningsOnCreate: formatWarnings,
   prepareForUpdate(object, old) {
     keep(object, old, "status");
     const generation = old.metadata.generation ?? 0;
-    object.metadata.generation = semanticEqual(object.spec, old.spec) ? generation : generation + 1;
+    object.metadata.generation = same(object.spec, old.spec) ? generation : generation + 1;
     rememberStorageVersion(object);
+  },
+  validateUpdate: (object, old) => validateDefinitionUpdate(object, old),
+  warningsOnUpdate(object, old) {
+    const known = new Set(formatWarnings(old));
+    return formatWarnings(object).filter((warning) => !known.has(warning));
   },
   returnsDeletedObject: true,
   /** The first delete only announces the end: objects of the kind go first (spec: apiserver 8.12, 6). */
@@ -122,6 +141,7 @@ const statusStrategy: Strategy<CustomResourceDefinition> = {
   allowUnconditionalUpdate: false,
   setDefaults,
   prepareForUpdate: (object, old) => keep(object, old, "spec"),
+  validateUpdate: validateDefinitionStatus,
 };
 
 export function customResourceDefinitions(): ResourceDefinition<CustomResourceDefinition> {
@@ -132,7 +152,7 @@ export function customResourceDefinitions(): ResourceDefinition<CustomResourceDe
     namespaced: false,
     shortNames: ["crd", "crds"],
     categories: ["api-extensions"],
-    nameRule: pathSegment,
+    nameRule: dns1123Subdomain,
     plainFinalizers: true,
     storagePrefix: "/registry/apiextensions.k8s.io/customresourcedefinitions/",
     strategy,

@@ -94,6 +94,7 @@ export function beforeUpdate(
     ({ field, message }) => !seen.has(`${field}\0${message}`) && seen.add(`${field}\0${message}`),
   );
   if (distinct.length > 0) throw invalid(endpoint.groupKind, metadata.name ?? "", distinct);
+  for (const warning of strategy.warningsOnUpdate?.(object, old) ?? []) call.exchange.warn(warning);
 }
 
 /** Whether this update removes the last thing that held a deleted object back. */
@@ -149,6 +150,7 @@ async function decideCreate(call: Call, change: ObjectChange): Promise<Decision>
   await admission.admit(object, undefined);
   dedupOwnerReferences(call, object, true);
   fillSystemFields(object.metadata, call.backing.clock, call.backing.random);
+  await change.strategy.loadRules?.(object);
   beforeCreate(call, change.strategy, object, dryRun);
   await authorizeCreate(call);
   await admission.validate(object, undefined);
@@ -165,6 +167,7 @@ async function decideUpdate(call: Call, change: ObjectChange, old: KubeObject): 
   await admission.admit(seenByAdmission(object), seenByAdmission(old));
   dedupOwnerReferences(call, object, true);
   checkResourceVersion(call, strategy, object, old);
+  await strategy.loadRules?.(object);
   beforeUpdate(call, strategy, object, old, dryRun);
   await admission.validate(seenByAdmission(object), seenByAdmission(old));
   if (releases(call.endpoint, object, old)) return { action: "remove", object };
