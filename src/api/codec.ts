@@ -1,4 +1,5 @@
 /** Between bytes and objects: what the server needs from every kind, built-in or not. */
+import type { MapShape } from "./apply/shape.ts";
 import type { GroupVersionKind, JSONValue, KubeObject } from "./meta.ts";
 
 export type BodyMediaType = "application/json" | "application/yaml" | "application/vnd.kubernetes.protobuf";
@@ -22,4 +23,6 @@ export interface ObjectCodec<T extends KubeObject = KubeObject> {
   encodeProtobuf?(object: T): Uint8Array;
   /** A strategic merge of `patch` into `original` (a new value; inputs stay untouched); absent where unsupported. */
   strategicMerge?(original: KubeObject, patch: JSONValue): JSONValue;
+  /** What server-side apply must know of the kind; absent where it cannot be applied. */
+  shape?(): MapShape;
 }

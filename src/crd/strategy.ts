@@ -47,6 +47,7 @@ export function customResourceStatusStrategy(rules: CustomResourceRules): Strate
   const { structure, scale } = rules;
   return {
     allowUnconditionalUpdate: false,
+    resetFields: [["metadata"], ["spec"]],
     prepareForUpdate(object, old) {
       const { status } = object;
       const { managedFields } = object.metadata;

@@ -10,6 +10,7 @@ import { mergeProblems } from "../api/types/problems.ts";
 import { parseYAML, YAMLSyntaxError } from "../api/yaml.ts";
 import { decodeObjectMeta } from "./embedded.ts";
 import { CoercionError } from "./normalize.ts";
+import { resourceShape } from "./shape.ts";
 import { compileSchema, type StructuralSchema } from "./structural.ts";
 import type { Schema } from "./types.ts";
 
@@ -66,6 +67,7 @@ export function structuralCodec<T extends KubeObject = KubeObject>(
       return decodeValue(value, problems, body);
     },
     fromValue: (value) => decodeValue(value, [], undefined),
+    shape: () => resourceShape(schema),
     encode: (object, resourceVersion) => encodeCanonical(object, resourceVersion),
   };
 }

@@ -34,6 +34,8 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   prepareForUpdate?(object: T, old: T, context: RequestContext): void;
   validateUpdate?(object: T, old: T, context: RequestContext): FieldError[];
   warningsOnUpdate?(object: T, old: T): string[];
+  /** Fields that writes through here never change, so that nobody comes to own them. Default: `status` of the object, `spec` through `status`. */
+  readonly resetFields?: readonly (readonly string[])[];
   /** PUT to a missing object creates it. */
   readonly allowCreateOnUpdate?: boolean;
   /** PUT without resourceVersion overwrites; default true. */

@@ -1,5 +1,5 @@
 /** The options of POST, PUT and PATCH: dryRun, fieldManager, fieldValidation, force (spec: apiserver 2.7). */
-import { forbiddenField, notSupported } from "../api/field-errors.ts";
+import { forbiddenField, notSupported, required } from "../api/field-errors.ts";
 import { validateFieldManager } from "../api/object-meta.ts";
 import { type FieldError, invalid } from "../api/status.ts";
 import type { Exchange } from "./exchange.ts";
@@ -12,6 +12,8 @@ export interface WriteOptions {
   /** As given, or the User-Agent up to its first slash. */
   readonly fieldManager: string;
   readonly fieldValidation: FieldValidation;
+  /** An apply takes fields over from other managers. */
+  readonly force: boolean;
 }
 
 const FIELD_VALIDATION = ["", "Ignore", "Strict", "Warn"];
@@ -31,19 +33,21 @@ function managerOf(exchange: Exchange, asked: string): string {
   return manager === "" ? "unknown" : manager;
 }
 
-/** `kind` is CreateOptions, UpdateOptions or PatchOptions; throws 422 in its name. */
+/** `kind` is CreateOptions, UpdateOptions or PatchOptions; throws 422 in its name. `apply`: who applies must say who it is, and may force. */
 export function decodeWriteOptions(
   exchange: Exchange,
   kind: "CreateOptions" | "UpdateOptions" | "PatchOptions",
+  apply = false,
 ): WriteOptions {
   const { query } = exchange;
   const dryRun = query.getAll("dryRun");
   const fieldManager = textParameter(query, "fieldManager");
   const validation = textParameter(query, "fieldValidation");
   const errors: FieldError[] = [];
-  if (kind === "PatchOptions" && booleanParameter(query, "force") !== undefined) {
-    errors.push(forbiddenField("force", "may not be specified for non-apply patch"));
-  }
+  const force = kind === "PatchOptions" ? booleanParameter(query, "force") : undefined;
+  if (apply) {
+    if (fieldManager === "") errors.push(required("fieldManager", "is required for apply patch"));
+  } else if (force !== undefined) errors.push(forbiddenField("force", "may not be specified for non-apply patch"));
   errors.push(...validateFieldManager(fieldManager), ...validateDryRun(dryRun));
   if (!FIELD_VALIDATION.includes(validation)) {
     errors.push(notSupported("fieldValidation", validation, FIELD_VALIDATION));
@@ -53,5 +57,6 @@ export function decodeWriteOptions(
     dryRun: dryRun.length > 0,
     fieldManager: managerOf(exchange, fieldManager),
     fieldValidation: validation === "" ? "Warn" : (validation as FieldValidation),
+    force: force ?? false,
   };
 }

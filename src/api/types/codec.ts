@@ -1,4 +1,5 @@
 /** The codec of one built-in kind: bodies in, canonical bytes out, driven by the table of its types. */
+import { structShape } from "../apply/struct-shape.ts";
 import type { BodyMediaType, Decoded, ObjectCodec } from "../codec.ts";
 import { encodeUTF8, JSONSyntaxError, newObject, parseJSON } from "../json/index.ts";
 import {
@@ -119,6 +120,7 @@ export function structCodec<T extends KubeObject = KubeObject>(
     fromValue: (value: JSONValue) => fromParsed(value, [], undefined),
     encode: (object: T, resourceVersion = "") =>
       encodeUTF8(encodeObject(kind, struct, object as unknown as JSONObject, resourceVersion)),
+    shape: () => structShape(struct),
     strategicMerge: (original, patch) => strategicMerge(struct, original as unknown as JSONObject, patch),
   };
   if (hasProtobuf(struct)) {

@@ -17,6 +17,8 @@ interface Slot {
   readonly absent: JSONValue | undefined;
   /** Whether absent values are objects and must be made anew. */
   readonly fresh: boolean;
+  /** Whether an empty list is another word than none: who empties `managedFields` wants every manager forgotten. */
+  readonly emptyMatters: boolean;
 }
 
 interface Plan {
@@ -32,7 +34,13 @@ function planOf(struct: Struct): Plan {
   if (plan !== undefined) return plan;
   const slots = struct.fields.map((field): Slot => {
     const absent = absentValue(field);
-    return { field, read: readerOf(field.type), absent, fresh: typeof absent === "object" && absent !== null };
+    return {
+      field,
+      read: readerOf(field.type),
+      absent,
+      fresh: typeof absent === "object" && absent !== null,
+      emptyMatters: field.name === "managedFields",
+    };
   });
   plan = { struct, slots, byName: new Map(slots.map((slot) => [slot.field.name, slot])) };
   plans.set(struct, plan);
@@ -65,7 +73,7 @@ function readStruct(plan: Plan, value: JSONObject, cursor: Cursor, out: JSONObje
   for (let index = 0; index < found.length; index++) {
     const item = found[index];
     const slot = slots[index]!;
-    if (item === undefined || isOmitted(slot.field, item)) {
+    if (item === undefined || (isOmitted(slot.field, item) && !slot.emptyMatters)) {
       if (slot.absent === undefined) continue;
       out[slot.field.name] = item ?? (slot.fresh ? absentValue(slot.field)! : slot.absent);
     } else {

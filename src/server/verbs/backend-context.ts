@@ -8,25 +8,12 @@ import type { Exchange } from "../exchange.ts";
 import type { Endpoint } from "../representation/endpoint.ts";
 import type { RequestContext } from "../resource.ts";
 
-/** Records which manager owns which fields, in `managedFields`; changes `object` in place (spec: apiserver 3.5). */
-export interface FieldManagers {
-  update(change: {
-    readonly endpoint: Endpoint;
-    readonly subresource: string;
-    readonly object: import("../../api/meta.ts").KubeObject;
-    readonly old: import("../../api/meta.ts").KubeObject | undefined;
-    readonly manager: string;
-    readonly now: number;
-  }): void;
-}
-
 export interface Backing {
   readonly group: string;
   readonly version: string;
   readonly state: State | undefined;
   readonly admission: Admission | undefined;
   readonly authorizer: Authorizer | undefined;
-  readonly managers: FieldManagers | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** Watches without `timeoutSeconds` end after one to two times this long. */

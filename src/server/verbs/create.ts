@@ -80,17 +80,8 @@ async function createStored(call: Call, object: KubeObject, options: WriteOption
   const { dryRun } = options;
   const admission = admissionFor(call, "CREATE", dryRun);
   dedupOwnerReferences(call, object);
-  if (backing.managers === undefined) delete object.metadata.managedFields;
-  else {
-    backing.managers.update({
-      endpoint,
-      subresource: "",
-      object,
-      old: undefined,
-      manager: options.fieldManager,
-      now: backing.clock.now(),
-    });
-  }
+  // Owners are noted from the first apply on.
+  delete object.metadata.managedFields;
   await admission.admit(object, undefined, object.metadata.name ?? "");
   dedupOwnerReferences(call, object, true);
   const rv = object.metadata.resourceVersion;

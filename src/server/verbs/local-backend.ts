@@ -12,7 +12,7 @@ import { Endpoint } from "../representation/endpoint.ts";
 import { sendStatus } from "../representation/status.ts";
 import type { ResourceDefinition, Verb, VirtualResource } from "../resource.ts";
 import type { Backend } from "../routes.ts";
-import type { Backing, Call, FieldManagers } from "./backend-context.ts";
+import type { Backing, Call } from "./backend-context.ts";
 import { create } from "./create.ts";
 import { deleteOne } from "./delete.ts";
 import { deleteCollection } from "./delete-collection.ts";
@@ -40,8 +40,6 @@ export interface LocalBackendOptions {
   readonly admission?: Admission;
   /** Asked when a PUT is about to create; without one such a PUT is refused. */
   readonly authorizer?: Authorizer;
-  /** Keeps `metadata.managedFields`; without it the field is neither taken nor given. */
-  readonly managers?: FieldManagers;
   readonly clock: Clock;
   readonly random: Random;
   readonly openapi?: Backend["openapi"];
@@ -124,7 +122,6 @@ export function localBackend(options: LocalBackendOptions): LocalBackend {
     state: options.state,
     admission: options.admission,
     authorizer: options.authorizer,
-    managers: options.managers,
     clock,
     random,
     minRequestTimeoutSeconds: options.minRequestTimeoutSeconds ?? 1800,

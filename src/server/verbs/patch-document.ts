@@ -9,16 +9,29 @@ import { applyMergePatch, decodeMergePatch } from "../../api/patch/merge-patch.t
 import { badRequest, invalid, StatusError, unsupportedMediaType } from "../../api/status.ts";
 import type { FieldValidation } from "../write-options.ts";
 
+/** A configuration to apply; not a change to the current object. */
+export const APPLY_PATCH = "application/apply-patch+yaml";
 const JSON_PATCH = "application/json-patch+json";
 const MERGE_PATCH = "application/merge-patch+json";
 const STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json";
 
 export type PatchMediaType = typeof JSON_PATCH | typeof MERGE_PATCH | typeof STRATEGIC_MERGE_PATCH;
 
-/** Throws 415 with what this kind can be patched by. */
-export function patchMediaType(contentType: string | undefined, codec: ObjectCodec): PatchMediaType {
-  const accepted: PatchMediaType[] = [JSON_PATCH, MERGE_PATCH];
+/** Throws 415 with what this kind can be patched by. `appliable`: configurations are taken here. */
+export function patchMediaType(contentType: string | undefined, codec: ObjectCodec): PatchMediaType;
+export function patchMediaType(
+  contentType: string | undefined,
+  codec: ObjectCodec,
+  appliable: boolean,
+): PatchMediaType | typeof APPLY_PATCH;
+export function patchMediaType(
+  contentType: string | undefined,
+  codec: ObjectCodec,
+  appliable = false,
+): PatchMediaType | typeof APPLY_PATCH {
+  const accepted: (PatchMediaType | typeof APPLY_PATCH)[] = [JSON_PATCH, MERGE_PATCH];
   if (codec.strategicMerge !== undefined) accepted.push(STRATEGIC_MERGE_PATCH);
+  if (appliable && codec.shape !== undefined) accepted.push(APPLY_PATCH);
   const bare = (contentType ?? "").split(";", 1)[0]!.trim();
   const found = accepted.find((mediaType) => mediaType === bare);
   if (found === undefined) {

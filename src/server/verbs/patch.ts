@@ -3,17 +3,19 @@ import { badRequest } from "../../api/status.ts";
 import { negotiateFor, sendItem } from "../representation/respond.ts";
 import type { Strategy } from "../resource.ts";
 import { decodeWriteOptions } from "../write-options.ts";
+import { applyPatch } from "./apply.ts";
 import type { Call } from "./backend-context.ts";
 import { BODY_LIMIT, ensureName } from "./decode-body.ts";
 import { checkPreconditions } from "./guaranteed-update.ts";
-import { patcherOf, patchMediaType } from "./patch-document.ts";
+import { APPLY_PATCH, patcherOf, patchMediaType } from "./patch-document.ts";
 import { updateObject } from "./update-object.ts";
 
 /** `strategy`: the kind's own, or the one of the sub-resource written through. */
 export async function patch(call: Call, strategy: Strategy = call.endpoint.definition.strategy): Promise<void> {
   const { endpoint, exchange } = call;
   const { codec } = endpoint.definition;
-  const mediaType = patchMediaType(exchange.header("content-type"), codec);
+  const mediaType = patchMediaType(exchange.header("content-type"), codec, endpoint.virtual === undefined);
+  if (mediaType === APPLY_PATCH) return applyPatch(call, strategy);
   const representation = negotiateFor(exchange, endpoint);
   const body = await exchange.body.bytes(BODY_LIMIT);
   const options = decodeWriteOptions(exchange, "PatchOptions");

@@ -1,7 +1,9 @@
 /** Changing a stored object, whoever says how: PUT, PATCH, `status`, `scale` and `finalize` all come through here (spec: apiserver 2.9). */
+
+import { trackUpdate } from "../../api/apply/field-manager.ts";
 import { invalidValue } from "../../api/field-errors.ts";
 import { goQuote } from "../../api/go-quote.ts";
-import type { KubeObject } from "../../api/meta.ts";
+import { apiVersionOf, type KubeObject } from "../../api/meta.ts";
 import { pathSegment } from "../../api/names.ts";
 import { validateObjectMeta, validateObjectMetaUpdate } from "../../api/object-meta.ts";
 import { conflict, internalError, invalid, methodNotAllowed, notFound, OPTIMISTIC_LOCK } from "../../api/status.ts";
@@ -22,6 +24,7 @@ import {
   type Preconditions,
   type UpdateOutcome,
 } from "./guaranteed-update.ts";
+import { resetFieldsOf } from "./reset-fields.ts";
 import { fillSystemFields } from "./system-metadata.ts";
 
 export interface ObjectChange {
@@ -30,6 +33,8 @@ export interface ObjectChange {
   readonly preconditions?: Preconditions | undefined;
   /** A missing object is created. */
   readonly mayCreate: boolean;
+  /** `wanted` has noted who owns what. */
+  readonly tracked?: boolean;
   /** The object as it shall be, a new one each time; `old` must stay as it is. */
   wanted(old: KubeObject | undefined): Promise<KubeObject> | KubeObject;
   /** What admission sees when it is not the stored object itself (`scale`). */
@@ -129,15 +134,28 @@ async function authorizeCreate(call: Call): Promise<void> {
 }
 
 function trackManagers(call: Call, change: ObjectChange, object: KubeObject, old: KubeObject | undefined): void {
-  const { backing, endpoint, subresource } = call;
-  if (backing.managers === undefined) {
-    // Nobody keeps the field, so it stays what it was.
-    if (old?.metadata.managedFields === undefined) delete object.metadata.managedFields;
+  if (change.tracked === true) return;
+  if (old === undefined) {
+    delete object.metadata.managedFields;
+    return;
+  }
+  const { codec } = call.endpoint.definition;
+  if (codec.shape === undefined) {
+    // Nobody can tell what changed, so the field stays what it was.
+    if (old.metadata.managedFields === undefined) delete object.metadata.managedFields;
     else object.metadata.managedFields = old.metadata.managedFields;
     return;
   }
-  const { fieldManager: manager } = change.options;
-  backing.managers.update({ endpoint, subresource, object, old, manager, now: backing.clock.now() });
+  if (old.metadata.managedFields === undefined && object.metadata.managedFields === undefined) return;
+  const write = {
+    shape: codec.shape(),
+    apiVersion: apiVersionOf(codec.kind),
+    subresource: call.subresource,
+    manager: change.options.fieldManager,
+    now: call.backing.clock.now(),
+    ignored: resetFieldsOf(call, change.strategy),
+  };
+  trackUpdate(write, object, old);
 }
 
 /** Creates what a PUT did not find, where the kind allows it. */
