@@ -1,7 +1,7 @@
 /** What a resource is to the server: its names, codec, rules and columns, and what answers its verbs. */
 import type { Clock, Random } from "../api/clock.ts";
 import type { ObjectCodec } from "../api/codec.ts";
-import type { GroupVersionKind, JSONValue, KubeList, KubeObject } from "../api/meta.ts";
+import type { GroupVersionKind, JSONObject, JSONValue, KubeList, KubeObject } from "../api/meta.ts";
 import type { FieldError } from "../api/status.ts";
 import type { UserInfo } from "./identity.ts";
 
@@ -139,6 +139,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
      */
     readonly generation?: string;
   };
+  /** How to read what others stored as JSON in an older version, by its apiVersion: the value in this one. May change what it is given. */
+  readonly olderVersions?: Readonly<Record<string, (stored: JSONObject) => JSONObject>>;
   /** Seconds after which a stored object vanishes (Events). */
   readonly ttlSeconds?: number;
   /** The names of component schemas and how to get them; see `schema/openapi.ts`. */

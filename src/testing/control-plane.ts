@@ -11,6 +11,7 @@ import { type ControlPlane, openControlPlane } from "../controlplane/control-pla
 import { runControllers } from "../controlplane/controllers.ts";
 import type { UserInfo } from "../server/identity.ts";
 import type { Logger } from "../server/logger.ts";
+import type { Engine } from "../store/engine.ts";
 import { memoryEngine } from "../store/engines/memory.ts";
 import { sqliteEngine } from "../store/engines/sqlite.ts";
 
@@ -19,6 +20,8 @@ export interface TestControlPlaneOptions {
   readonly random?: Random;
   /** Default "memory". */
   readonly store?: "memory" | "sqlite";
+  /** Another engine, instead of `store`: etcd, or one that several servers share. */
+  readonly engine?: Engine;
   /** Serve on TLS too, and write a kubeconfig for `kubectl`. Default true; without it only `client` reaches the server. */
   readonly listen?: boolean;
   /** Run the controllers (namespaces, service accounts). Default true. */
@@ -57,7 +60,8 @@ export async function startControlPlane(options: TestControlPlaneOptions = {}): 
     return join(folder, name);
   };
   const engine =
-    options.store === "sqlite" ? sqliteEngine({ path: inFolder("store.sqlite"), clock }) : memoryEngine({ clock });
+    options.engine ??
+    (options.store === "sqlite" ? sqliteEngine({ path: inFolder("store.sqlite"), clock }) : memoryEngine({ clock }));
   const controlPlane = await openControlPlane({
     engine,
     pki,

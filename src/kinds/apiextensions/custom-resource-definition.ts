@@ -13,6 +13,7 @@ import type {
 } from "../generated/types.ts";
 import { validateDefinition, validateDefinitionStatus, validateDefinitionUpdate } from "./definition-rules.ts";
 import { same, schemasOf } from "./shared-parts.ts";
+import { definitionFromV1beta1 } from "./stored-v1beta1.ts";
 
 /** Holds a deleted definition until its objects are gone. */
 export const CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io";
@@ -155,6 +156,7 @@ export function customResourceDefinitions(): ResourceDefinition<CustomResourceDe
     nameRule: dns1123Subdomain,
     plainFinalizers: true,
     storagePrefix: "/registry/apiextensions.k8s.io/customresourcedefinitions/",
+    olderVersions: { "apiextensions.k8s.io/v1beta1": definitionFromV1beta1 },
     strategy,
     subresources: [statusSubresource(statusStrategy)],
     table: {

@@ -105,7 +105,15 @@ function builtin(versions: ReadonlyMap<string, ResourceDefinition>, value: Uint8
     typeMeta = { apiVersion: textOf(json, "apiVersion"), kind: textOf(json, "kind") };
   } else return { unreadable: "couldn't get version/kind; the value is neither protobuf nor JSON" };
   const { apiVersion, kind } = typeMeta;
-  const definition = versions.get(`${apiVersion} ${kind}`);
+  let definition = versions.get(`${apiVersion} ${kind}`);
+  if (definition === undefined && isObject(json)) {
+    for (const newer of versions.values()) {
+      const convert = newer.olderVersions?.[apiVersion];
+      if (convert === undefined || newer.kind !== kind) continue;
+      json = convert(json);
+      definition = newer;
+    }
+  }
   if (definition === undefined) {
     return { unreadable: `no kind "${kind}" is registered for version "${apiVersion}" under this key` };
   }
