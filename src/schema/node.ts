@@ -8,6 +8,7 @@ import type { Schema, SchemaType } from "./types.ts";
 export const EMBEDDED = 1;
 export const LIST_TYPES = 2;
 export const RULES = 4;
+const EVERYTHING = EMBEDDED | LIST_TYPES | RULES;
 
 const INT_OR_STRING: readonly SchemaType[] = ["integer", "string"];
 const NONE: readonly SchemaType[] = [];
@@ -130,23 +131,22 @@ export class SchemaNode {
   }
 }
 
-/** Looks at the schema alone and makes no nodes; stops as soon as everything was seen. */
+/** Looks at the schema alone and makes no nodes; stops as soon as everything was seen. Inside of allOf and its like none of these may stand. */
 function contentsOf(root: Schema): number {
   let found = 0;
   const work: Schema[] = [root];
   const seen = new Set<Schema>();
-  for (let schema = work.pop(); schema !== undefined && found !== 7; schema = work.pop()) {
+  for (let schema = work.pop(); schema !== undefined && found !== EVERYTHING; schema = work.pop()) {
     if (seen.has(schema)) continue;
     seen.add(schema);
     if (schema["x-kubernetes-embedded-resource"] === true) found |= EMBEDDED;
     const listType = schema["x-kubernetes-list-type"];
     if (listType === "set" || listType === "map") found |= LIST_TYPES;
     if ((schema["x-kubernetes-validations"]?.length ?? 0) > 0) found |= RULES;
-    const { properties, items, additionalProperties, allOf } = schema;
+    const { properties, items, additionalProperties } = schema;
     for (const name of Object.keys(properties ?? {})) work.push(properties![name]!);
     if (items !== undefined) work.push(items);
     if (typeof additionalProperties === "object" && additionalProperties !== null) work.push(additionalProperties);
-    for (const one of allOf ?? []) work.push(one);
   }
   return found;
 }

@@ -1,60 +1,92 @@
 /** A structural schema at work: prunes, defaults and validates objects. Nothing of it is compiled before a value needs it. */
-import type { FieldError } from "../api/field-errors.ts";
+import { append, type FieldError, invalidValue, ROOT } from "../api/field-errors.ts";
 import type { JSONObject, JSONValue } from "../api/meta.ts";
 import { Correlated } from "./correlation.ts";
 import { embeddedErrors } from "./embedded.ts";
 import { Findings, Place } from "./findings.ts";
 import { listTypeErrors } from "./list-types.ts";
-import { EMBEDDED, LIST_TYPES, nodeOf, type SchemaNode } from "./node.ts";
+import { EMBEDDED, LIST_TYPES, nodeOf, RULES, type SchemaNode } from "./node.ts";
 import { normalize } from "./normalize.ts";
+import { loadEngine, Rules } from "./rules.ts";
 import type { Schema } from "./types.ts";
 import { check } from "./validate.ts";
 
 export interface StructuralSchema {
   readonly schema: Schema;
+  /** Loads what rules need when the schema has any. Validating before throws; everything else works without. */
+  ready(): Promise<void>;
   /** Prunes and defaults in place; the paths of unknown fields, at most 1,000 each, sorted, those in embedded metadata last. Throws CoercionError. */
   normalize(object: JSONObject): string[];
   /** The same for what was stored, perhaps before the schema asked for anything: embedded metadata that cannot be read is dropped. */
   normalizeStored(object: JSONObject): void;
   /** Errors with paths from the root of the object in upstream's order; none when it is valid. At most one more than a Status shows. */
   validate(value: JSONValue): FieldError[];
-  /** The same for a change of `old`: what was wrong before and did not change may stay (spec: apiserver 8.7). */
-  validateUpdate(value: JSONValue, old: JSONValue): FieldError[];
-  /** The same for a change of the status alone: nothing else is held against the schema, uniqueness of items apart. */
-  validateStatusUpdate(value: JSONObject, old: JSONObject): FieldError[];
+  /** The same for a change of `old`: what was wrong before and did not change may stay (spec: apiserver 8.7); broken rules among it are told to `warn`. */
+  validateUpdate(value: JSONValue, old: JSONValue, warn?: (text: string) => void): FieldError[];
+  /** The same for a change of the status alone: nothing else is held against the schema; uniqueness of items and rules are everywhere. */
+  validateStatusUpdate(value: JSONObject, old: JSONObject, warn?: (text: string) => void): FieldError[];
 }
 
 /** `resource`: the root is a Kubernetes object, whose apiVersion, kind and metadata are known and checked elsewhere. */
 export function compileSchema(schema: Schema, resource = true): StructuralSchema {
   const root = nodeOf(schema);
+  const rules = new Rules(root, resource);
+  const structural = (value: JSONValue) => (root.contains(EMBEDDED) ? embeddedErrors(root, value) : []);
+  const withRules = (errors: FieldError[], value: JSONValue, old?: JSONValue, warn?: (text: string) => void) => {
+    if (!root.contains(RULES)) return errors;
+    if (errors.some(({ reason }) => BLOCKING.has(reason))) errors.push(UNCHECKED);
+    else append(errors, rules.errors(value, old, warn));
+    return errors;
+  };
   return {
     schema,
+    ready: async () => {
+      if (root.contains(RULES)) await loadEngine();
+    },
     normalize: (object) => normalize(root, object, resource),
     normalizeStored: (object) => {
       normalize(root, object, resource, true);
     },
-    validate: (value) => [
-      ...schemaErrors(root, value),
-      ...(root.contains(EMBEDDED) ? embeddedErrors(root, value) : []),
-      ...(root.contains(LIST_TYPES) ? listTypeErrors(root, value) : []),
-    ],
-    validateUpdate: (value, old) => [
-      ...schemaErrors(root, value, new Correlated(value, old, root)),
-      ...(root.contains(EMBEDDED) ? embeddedErrors(root, value) : []),
-      ...newListTypeErrors(root, value, old),
-    ],
-    validateStatusUpdate(value, old) {
+    validate(value) {
+      const errors = schemaErrors(root, value);
+      append(errors, structural(value));
+      if (root.contains(LIST_TYPES)) append(errors, listTypeErrors(root, value));
+      return withRules(errors, value);
+    },
+    validateUpdate(value, old, warn) {
+      const errors = schemaErrors(root, value, new Correlated(value, old, root));
+      append(errors, structural(value));
+      append(errors, newListTypeErrors(root, value, old));
+      return withRules(errors, value, old, warn);
+    },
+    validateStatusUpdate(value, old, warn) {
       const status = root.property("status");
       const errors: FieldError[] = [];
       if (status !== undefined && Object.hasOwn(value, "status")) {
-        errors.push(
-          ...schemaErrors(status, value["status"]!, new Correlated(value, old, root).key("status"), "status"),
+        append(
+          errors,
+          schemaErrors(status, value["status"]!, new Correlated(value, old, root).key("status"), "status"),
         );
       }
-      return [...errors, ...newListTypeErrors(root, value, old)];
+      append(errors, newListTypeErrors(root, value, old));
+      return withRules(errors, value, old, warn);
     },
   };
 }
+
+/** After these a rule could meet a value it was not written for. */
+const BLOCKING: ReadonlySet<FieldError["reason"]> = new Set([
+  "FieldValueNotSupported",
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+]);
+const UNCHECKED = invalidValue(
+  ROOT,
+  null,
+  "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+);
 
 /** Looks for what did not change only when there is something to forgive. */
 function schemaErrors(node: SchemaNode, value: JSONValue, correlated?: Correlated, base = ""): FieldError[] {
