@@ -35,6 +35,7 @@ async function workloadControllers(): Promise<readonly Controller[]> {
   const loaded = await Promise.all([
     import("../controllers/deployment/deployment.ts").then((module) => module.deployments),
     import("../controllers/replica-set/replica-set.ts").then((module) => module.replicaSets),
+    import("../controllers/garbage/collector.ts").then((module) => module.garbageCollection),
   ]);
   return loaded;
 }

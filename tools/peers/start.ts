@@ -1,7 +1,7 @@
 /**
  * Starts a real etcd, kube-apiserver and (when built) kube-controller-manager on loopback, with aggregation set up as kubeadm does, and prints the path of an admin kubeconfig.
  *
- *     node tools/peers/start.ts [--port 16443] [--data-dir .peers/run]
+ *     node tools/peers/start.ts [--port 16443] [--data-dir .peers/run] [--workloads]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
@@ -16,6 +16,15 @@ import { PEERS } from "./build.ts";
 
 /** The loops an API needs to be whole; those that move workloads stay off, so that stories see what they wrote. */
 const CONTROLLERS = ["namespace-controller", "serviceaccount-controller", "root-ca-certificate-publisher-controller"];
+
+/** Those that move workloads, for programs that ask for them. */
+const WORKLOADS = [
+  "deployment-controller",
+  "replicaset-controller",
+  "garbage-collector-controller",
+  "endpoints-controller",
+  "endpointslice-controller",
+];
 
 export interface Peer {
   readonly kubeconfig: string;
@@ -40,6 +49,8 @@ function freePort(): Promise<number> {
 export async function startPeer(options: {
   readonly port?: number;
   readonly folder: string;
+  /** Also run the controllers that move workloads. */
+  readonly workloads?: boolean;
   /** Added to those of kube-apiserver; a function may need what the server is yet to be started with. */
   readonly flags?: readonly string[] | ((server: { readonly url: string; readonly pki: PKI }) => readonly string[]);
   /** The URL of an etcd that runs already, and stays when the peer stops. */
@@ -143,7 +154,7 @@ export async function startPeer(options: {
   if (existsSync(join(PEERS, "bin", "kube-controller-manager"))) {
     run("kube-controller-manager", [
       `--kubeconfig=${path}`,
-      `--controllers=${CONTROLLERS.join(",")}`,
+      `--controllers=${[...CONTROLLERS, ...(options.workloads ? WORKLOADS : [])].join(",")}`,
       `--root-ca-file=${file("ca.crt")}`,
       `--service-account-private-key-file=${file("sa.key")}`,
       "--leader-elect=false",
@@ -174,9 +185,11 @@ if (import.meta.main) {
     options: {
       port: { type: "string", default: "16443" },
       "data-dir": { type: "string", default: join(PEERS, "run") },
+      workloads: { type: "boolean", default: false },
     },
   });
-  const peer = await startPeer({ port: Number(values.port), folder: values["data-dir"] });
+  const { port, "data-dir": folder, workloads } = values;
+  const peer = await startPeer({ port: Number(port), folder, workloads });
   console.log(`ready: ${peer.url}\nkubectl --kubeconfig ${peer.kubeconfig} get --raw /version`);
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => peer.stop().then(() => process.exit(0)));
