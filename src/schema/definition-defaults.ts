@@ -2,11 +2,13 @@
 import { aggregateErrors, append, at, child, type FieldError, invalidValue, ROOT } from "../api/field-errors.ts";
 import { isObject, newObject } from "../api/json/object.ts";
 import type { JSONObject, JSONValue } from "../api/meta.ts";
+import type { Budget } from "./cel/index.ts";
 import { printedJSON } from "./definition-print.ts";
 import { type DefinitionSchema, itemsOf, MAX_ERRORS, membersOf, propertyOf } from "./definition-schema.ts";
 import { embeddedErrors } from "./embedded.ts";
 import { Findings, Place as ValuePlace } from "./findings.ts";
-import { nodeOf } from "./node.ts";
+import { nodeOf, RULES, type SchemaNode } from "./node.ts";
+import { Rules } from "./rules.ts";
 import type { Schema } from "./types.ts";
 import { check } from "./validate.ts";
 
@@ -15,11 +17,11 @@ const EMBEDDED = "x-kubernetes-embedded-resource";
 const ITEM = Symbol("item");
 const META = new Set(["apiVersion", "kind", "metadata"]);
 
-/** All errors of the defaults below `path`, at most 1,000. The schema is structural. `pruned`: what a default holds must be specified. */
-export function defaultErrors(schema: DefinitionSchema, path: string, pruned: boolean): FieldError[] {
+/** All errors of the defaults below `path`, at most 1,000. The schema is structural. `pruned`: what a default holds must be specified. `budget`: for rules, whose engine is loaded; without it they are not held against defaults. */
+export function defaultErrors(schema: DefinitionSchema, path: string, pruned: boolean, budget?: Budget): FieldError[] {
   const errors: FieldError[] = [];
   const root = { ...schema, [EMBEDDED]: true };
-  visit(root, path, { pruned, resource: root, steps: [], insideMetadata: false }, errors);
+  visit(root, path, { pruned, resource: root, steps: [], insideMetadata: false, budget }, errors);
   return errors;
 }
 
@@ -30,6 +32,7 @@ interface Place {
   readonly steps: readonly (string | typeof ITEM)[];
   /** Part of the object's apiVersion, kind or metadata. */
   readonly insideMetadata: boolean;
+  readonly budget: Budget | undefined;
 }
 
 function visit(schema: DefinitionSchema, path: string, given: Place, errors: FieldError[]): void {
@@ -67,7 +70,20 @@ function ownErrors(schema: DefinitionSchema, path: string, place: Place): FieldE
   }
   const findings = new Findings();
   check(node, value, new ValuePlace(""), findings);
-  return [...errors, ...below(path, findings.errors)];
+  const wrong = findings.errors.length > 0 ? findings.errors : ruleErrors(node, value, place);
+  return [...errors, ...below(path, wrong)];
+}
+
+/** A default must be good as a new value and as one that stays. */
+function ruleErrors(node: SchemaNode, value: JSONValue, place: Place): FieldError[] {
+  const { budget, resource } = place;
+  if (!node.contains(RULES) || budget === undefined || budget.remaining < 0) return [];
+  const rules = new Rules(node, resource === node.schema);
+  const said = new Set<string>();
+  return [
+    ...rules.errors(value, undefined, undefined, budget),
+    ...rules.errors(value, value, undefined, budget),
+  ].filter(({ field, message }) => !said.has(`${field}\n${message}`) && said.add(`${field}\n${message}`));
 }
 
 function below(path: string, errors: readonly FieldError[]): FieldError[] {

@@ -24,10 +24,7 @@ import { unsupportedField } from "./structural-rules.ts";
 import type { Schema } from "./types.ts";
 
 /** What compiles the rules of a node; the engine itself is loaded only when a definition has rules. */
-export type RuleEngine = Pick<
-  typeof import("./cel/index.ts"),
-  "declareSchema" | "compileRule" | "compileMessageExpression"
->;
+export type RuleEngine = typeof import("./cel/index.ts");
 
 /** What holds for the whole schema. An update asks less of what was stored before. */
 export interface SchemaRuleOptions {
@@ -120,13 +117,12 @@ class SchemaCheck {
   #properties(schema: DefinitionSchema, path: string, place: Place, root: boolean): void {
     const { properties } = schema;
     if (properties === undefined) return;
-    const inner = schema[MAP_TYPE] === "atomic" ? uncorrelatable(place, path) : place;
     const resource = root || schema["x-kubernetes-embedded-resource"] === true;
     for (const name in properties) {
       const meta = resource && META.has(name);
       const own = !meta
-        ? inner
-        : { ...inner, metadata: true, noDefaults: root ? ` in top-level ${name}` : inner.noDefaults };
+        ? place
+        : { ...place, metadata: true, noDefaults: root ? ` in top-level ${name}` : place.noDefaults };
       this.node(properties[name]!, at(child(path, "properties"), name), own, false);
     }
   }

@@ -45,7 +45,9 @@ export function definitionSchemaErrors(
     unsupported = unsupportedField(schema);
     if (unsupported === undefined) {
       const found = structuralViolations(schema, path);
-      const wrong = found.length > 0 ? found : defaultErrors(schema, path, options.prunedDefaults);
+      const { engine } = options;
+      const budget = engine && { remaining: engine.RUNTIME_COST_BUDGET };
+      const wrong = found.length > 0 ? found : defaultErrors(schema, path, options.prunedDefaults, budget);
       for (const error of wrong) errors.push(error);
       sound = wrong.length === 0;
     }

@@ -17,16 +17,18 @@ import type { JSONValue } from "../api/meta.ts";
 import { MAX_CAUSES } from "../api/status.ts";
 import type { Budget, Compiled, Declaration, Program } from "./cel/index.ts";
 import { Correlated, KeyedItems } from "./correlation.ts";
+import type { DefinitionSchema } from "./definition-schema.ts";
+import { findField } from "./field-path.ts";
 import { RULES, type SchemaNode } from "./node.ts";
-import { rulePath } from "./rule-path.ts";
 
 type Engine = typeof import("./cel/index.ts");
 
 let engine: Engine | undefined;
 
 /** Loads the expression language, once for the process. */
-export async function loadEngine(): Promise<void> {
+export async function loadEngine(): Promise<Engine> {
   engine ??= await import("./cel/index.ts");
+  return engine;
 }
 
 /** One rule as the schema writes it. */
@@ -60,11 +62,11 @@ export class Rules {
     this.#resource = resource;
   }
 
-  /** Throws when the engine was not loaded. `old`: what the object was; failures where nothing changed go to `warn`. */
-  errors(value: JSONValue, old?: JSONValue, warn?: (text: string) => void): FieldError[] {
+  /** Throws when the engine was not loaded. `old`: what the object was; failures where nothing changed go to `warn`. `budget`: when it is shared with others. */
+  errors(value: JSONValue, old?: JSONValue, warn?: (text: string) => void, budget?: Budget): FieldError[] {
     if (!this.#root.contains(RULES)) return [];
     if (engine === undefined) throw new Error("the schema has rules: wait for ready() before validating");
-    const run = new Run(this, engine, warn);
+    const run = new Run(this, engine, warn, budget);
     const current = old === undefined ? undefined : new Correlated(value, old, this.#root);
     run.visit(this.#root, this.#resource, value, old, { current, parent: undefined });
     return run.errors;
@@ -97,8 +99,14 @@ function compile(rule: Rule, declaration: Declaration, node: SchemaNode): Compil
     rule,
     compiled: engine!.compileRule(input(rule.rule)),
     message: message !== undefined && "program" in message ? message.program : undefined,
-    path: rule.fieldPath ? rulePath(rule.fieldPath, node.schema) : undefined,
+    path: rule.fieldPath ? pathBelow(node, rule.fieldPath) : undefined,
   };
+}
+
+/** A path that leads nowhere, as stored definitions may have it, is as good as none. */
+function pathBelow(node: SchemaNode, text: string): string | undefined {
+  const found = findField(text, node.schema as DefinitionSchema);
+  return typeof found === "string" ? undefined : found.path || undefined;
 }
 
 /** Where the value stands beside what it was: itself, or the nearest thing around it that has a counterpart. */
@@ -119,10 +127,10 @@ class Run {
   readonly #steps: string[] = [];
   #stopped = false;
 
-  constructor(rules: Rules, loaded: Engine, warn: ((text: string) => void) | undefined) {
+  constructor(rules: Rules, loaded: Engine, warn: ((text: string) => void) | undefined, budget?: Budget) {
     this.#rules = rules;
     this.#engine = loaded;
-    this.#budget = { remaining: loaded.RUNTIME_COST_BUDGET };
+    this.#budget = budget ?? { remaining: loaded.RUNTIME_COST_BUDGET };
     this.#warn = warn;
   }
 

@@ -2,7 +2,9 @@
 import { goQuote } from "../../api/go-quote.ts";
 import { dns1123Subdomain } from "../../api/names.ts";
 import { formatTime } from "../../api/time.ts";
-import { unknownFormats } from "../../schema/definition-validation.ts";
+import type { RuleEngine } from "../../schema/definition-rules.ts";
+import { hasRules, unknownFormats } from "../../schema/definition-validation.ts";
+import { loadEngine } from "../../schema/rules.ts";
 import type { ResourceDefinition, Strategy } from "../../server/resource.ts";
 import { CREATED_COLUMN, NAME_COLUMN } from "../columns.ts";
 import { defineKind, keep, statusSubresource } from "../define.ts";
@@ -95,7 +97,15 @@ function setDefaults(object: CustomResourceDefinition): void {
   if (!object.status?.storedVersions?.length) rememberStorageVersion(object);
 }
 
+let engine: RuleEngine | undefined;
+
+/** The expression language, when a schema has rules. */
+async function loadRules(object: CustomResourceDefinition): Promise<void> {
+  if (engine === undefined && schemasOf(object.spec).some(hasRules)) engine = await loadEngine();
+}
+
 const strategy: Strategy<CustomResourceDefinition> = {
+  loadRules,
   allowUnconditionalUpdate: false,
   setDefaults,
   prepareForCreate(object) {
@@ -103,7 +113,7 @@ const strategy: Strategy<CustomResourceDefinition> = {
     object.metadata.generation = 1;
     rememberStorageVersion(object);
   },
-  validate: (object) => validateDefinition(object),
+  validate: (object) => validateDefinition(object, engine),
   warningsOnCreate: formatWarnings,
   prepareForUpdate(object, old) {
     keep(object, old, "status");
@@ -111,7 +121,7 @@ const strategy: Strategy<CustomResourceDefinition> = {
     object.metadata.generation = same(object.spec, old.spec) ? generation : generation + 1;
     rememberStorageVersion(object);
   },
-  validateUpdate: (object, old) => validateDefinitionUpdate(object, old),
+  validateUpdate: (object, old) => validateDefinitionUpdate(object, old, engine),
   warningsOnUpdate(object, old) {
     const known = new Set(formatWarnings(old));
     return formatWarnings(object).filter((warning) => !known.has(warning));
