@@ -28,6 +28,7 @@ import { createServer, type ListenAddress, type Server } from "../server/server.
 import type { Engine } from "../store/engine.ts";
 import { type History, openState } from "../store/open-state.ts";
 import type { State } from "../store/state.ts";
+import { type AddressClaims, addressClaims } from "./address-claims.ts";
 import { aggregatorMetrics } from "./aggregator-metrics.ts";
 import { builtinBackends } from "./backends.ts";
 import { advertisedAddress, isLoopback, keepNamespaces, publishAddress } from "./bootstrap.ts";
@@ -38,6 +39,7 @@ import { startHooks } from "./hooks.ts";
 import { type AuthorizationMode, createIdentity } from "./identity.ts";
 import { storeListers } from "./listers.ts";
 import { plantSeeds } from "./seed.ts";
+import { keepServerAddress, MASTER_LEASES } from "./server-addresses.ts";
 import { versionInfo } from "./version.ts";
 
 export interface ControlPlaneOptions {
@@ -82,6 +84,7 @@ export interface ControlPlane {
 export const LOOPBACK_USER: UserInfo = { name: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} };
 export const ISSUER = "https://kubernetes.default.svc.cluster.local";
 
+const SWEEP_INTERVAL = 10 * 60_000;
 const TRUST_INTERVAL = 60_000;
 const TRUST_RETRY = 1000;
 /** A store that does not answer a health check for so long has failed it; as upstream. */
@@ -128,18 +131,25 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
 
   // Definitions and listers need each other: a token is made by what reads the objects the definitions describe.
   const later: { identity?: ReturnType<typeof createIdentity> } = {};
+  const shared = options.engine.shared === true;
+  const addresses = createAddressPool({
+    services: () => listers.of<Service>("", "services").list(),
+    ...(shared && { random }),
+  });
   const builtins = builtinResources({
-    addresses: createAddressPool({ services: () => listers.of<Service>("", "services").list() }),
+    addresses,
     allowLoopbackEndpoints: options.allowLoopbackEndpoints ?? false,
     createToken: (context, account, body) => later.identity!.createToken(context, account, body),
   });
-  const shared = options.engine.shared === true;
+  const leases = builtins
+    .filter(({ kind }) => kind === "Endpoints")
+    .map((endpoints) => ({ ...endpoints, storagePrefix: MASTER_LEASES }));
   const state = await openState(options.engine, {
     clock,
     onTrouble: trouble("store"),
     ...(options.history !== undefined && { history: options.history }),
     // A stock kube-apiserver may have written there, or may do so at this moment.
-    ...(shared && { read: storedForms(builtins) }),
+    ...(shared && { read: storedForms([...builtins, ...leases]) }),
   });
   opened.defer(() => state.close());
   const listers = storeListers(state, builtins, trouble("lister"));
@@ -161,10 +171,16 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
 
   const routes = new RouteTable();
   const builtIn = new Set<string>();
+  const claims = shared
+    ? addressClaims({ state, services: listers.of<Service>("", "services"), addresses, clock })
+    : undefined;
+  opened.defer(() => claims?.close());
   const admission = admissionChain([
     namespaceLifecycle(listers.of("", "namespaces")),
     rbacEscalation(identity.rbac, identity.authorizer),
     builtInClaims((group, version) => builtIn.has(`${group}/${version}`), identity.authorizer),
+    // Last: what it takes, nobody after it may refuse.
+    ...(claims === undefined ? [] : [claims]),
   ]);
   const backends = builtinBackends({
     definitions: builtins,
@@ -357,7 +373,15 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
       () => {},
     ),
   );
+  if (claims !== undefined) background.push(keepClaimsSwept(claims));
   routes.complete();
+
+  async function keepClaimsSwept(swept: AddressClaims): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await clock.sleep(SWEEP_INTERVAL, stopping.signal).catch(() => {});
+      if (election.leading && !stopping.signal.aborted) await swept.sweep().catch(trouble("address-claims"));
+    }
+  }
 
   let closing: Promise<void> | undefined;
   return {
@@ -369,9 +393,11 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
       const address = await server.listen(at);
       const advertised = advertisedAddress(address.host, networkInterfaces());
       const usable = options.allowLoopbackEndpoints || !isLoopback(advertised);
-      await publishAddress(loopback, { address: usable ? advertised : undefined, port: address.port }).catch(
-        trouble("kubernetes-endpoints"),
-      );
+      const onError = trouble("kubernetes-endpoints");
+      const own = { address: advertised, port: address.port };
+      if (shared && usable) {
+        background.push(keepServerAddress({ state, client: loopback, clock, own, onError }, stopping.signal));
+      } else await publishAddress(loopback, usable ? own : { ...own, address: undefined }).catch(onError);
       return address;
     },
     close(given = {}) {

@@ -1,4 +1,5 @@
 /** Where Services get their cluster addresses and node ports from: an interface, and a pool that lives in this process. */
+import type { Random } from "../../api/clock.ts";
 import type { Service } from "../generated/types.ts";
 
 export type Refusal = "taken" | "outside";
@@ -20,6 +21,10 @@ export interface ClusterAddresses {
   claim(address: string, claimant: Claimant): Refusal | undefined;
   allocatePort(claimant: Claimant): number | undefined;
   claimPort(port: number, claimant: Claimant): Refusal | undefined;
+  /** Whether the pool itself chose this address or port for `owner`, who may then as well have another. */
+  chose(addressOrPort: string | number, owner: string): boolean;
+  /** `owner`'s Service no longer holds it: whatever was claimed for it is over. */
+  forget(addressOrPort: string | number, owner: string): void;
   /** `30000-32767`, for messages. */
   readonly ports: string;
 }
@@ -31,6 +36,8 @@ export interface AddressPoolOptions {
   readonly nodePorts?: readonly [number, number];
   /** The stored Services: what they hold is taken, what they gave up is free. Without it nothing is ever free again. */
   readonly services?: () => Iterable<Service>;
+  /** With several servers over one store: where in the range to look first, so that they seldom choose the same. Default: at its lowest. */
+  readonly random?: Random;
 }
 
 const DEFAULT_RANGE = "10.96.0.0/12";
@@ -39,16 +46,28 @@ const DEFAULT_NODE_PORTS: readonly [number, number] = [30_000, 32_767];
 const CLAIM_MILLISECONDS = 120_000;
 
 /**
- * A pool for one API server process: always the lowest free number above the part upstream leaves to people. It keeps
- * no list of its own beyond fresh claims: the stored Services are the list. Several processes need one in the store.
+ * A pool for one API server process: a free number above the part upstream leaves to people. It keeps no list of its own beyond fresh
+ * claims: the stored Services are the list. What several processes choose they must then claim in the store.
  */
 export function createAddressPool(options: AddressPoolOptions = {}): ClusterAddresses {
   const [first, count] = parseRange(options.range ?? DEFAULT_RANGE);
   const [lowPort, highPort] = options.nodePorts ?? DEFAULT_NODE_PORTS;
-  const { services } = options;
+  const { services, random } = options;
   // Neither the network address nor the broadcast address is handed out; the first is the server's own Service.
-  const addresses = new Pool(first + 1, first + count - 2, reservedAddresses(count), services && addressesOf(services));
-  const ports = new Pool(lowPort, highPort, reservedPorts(highPort - lowPort + 1), services && portsOf(services));
+  const addresses = new Pool(
+    first + 1,
+    first + count - 2,
+    reservedAddresses(count),
+    services && addressesOf(services),
+    random,
+  );
+  const ports = new Pool(
+    lowPort,
+    highPort,
+    reservedPorts(highPort - lowPort + 1),
+    services && portsOf(services),
+    random,
+  );
   return {
     ports: `${lowPort}-${highPort}`,
     allocate(claimant) {
@@ -61,8 +80,12 @@ export function createAddressPool(options: AddressPoolOptions = {}): ClusterAddr
     },
     allocatePort: (claimant) => ports.next(claimant),
     claimPort: (port, claimant) => ports.claim(port, claimant),
+    chose: (what, owner) => (typeof what === "number" ? ports : addresses).chose(numberOf(what), owner),
+    forget: (what, owner) => (typeof what === "number" ? ports : addresses).forget(numberOf(what), owner),
   };
 }
+
+const numberOf = (what: string | number) => (typeof what === "number" ? what : (parseIPv4(what) ?? -1));
 
 type Holders = () => Map<number, string>;
 
@@ -106,23 +129,30 @@ function reservedPorts(count: number): number {
 }
 
 class Pool {
-  readonly #claims = new Map<number, { owner: string; at: number }>();
+  readonly #claims = new Map<number, { owner: string; at: number; chosen: boolean }>();
   readonly #low: number;
   readonly #high: number;
   readonly #dynamic: number;
   readonly #holders: Holders | undefined;
+  readonly #random: Random | undefined;
 
-  constructor(low: number, high: number, reserved: number, holders: Holders | undefined) {
+  constructor(low: number, high: number, reserved: number, holders: Holders | undefined, random: Random | undefined) {
     this.#low = low;
     this.#high = high;
     this.#dynamic = low + reserved;
     this.#holders = holders;
+    this.#random = random;
   }
 
   next(claimant: Claimant): number | undefined {
     const held = this.#held(claimant.now);
-    const free = firstFree(this.#dynamic, this.#high, held) ?? firstFree(this.#low, this.#dynamic - 1, held);
-    if (free !== undefined && !claimant.dryRun) this.#claims.set(free, { owner: claimant.owner, at: claimant.now });
+    const start = this.#dynamic + Math.floor((this.#random?.number() ?? 0) * (this.#high - this.#dynamic + 1));
+    const free =
+      firstFree(start, this.#high, held) ??
+      firstFree(this.#dynamic, start - 1, held) ??
+      firstFree(this.#low, this.#dynamic - 1, held);
+    if (free !== undefined && !claimant.dryRun)
+      this.#claims.set(free, { owner: claimant.owner, at: claimant.now, chosen: true });
     return free;
   }
 
@@ -130,8 +160,17 @@ class Pool {
     if (number < this.#low || number > this.#high) return "outside";
     const holder = this.#held(claimant.now).get(number);
     if (holder !== undefined && holder !== claimant.owner) return "taken";
-    if (!claimant.dryRun) this.#claims.set(number, { owner: claimant.owner, at: claimant.now });
+    if (!claimant.dryRun) this.#claims.set(number, { owner: claimant.owner, at: claimant.now, chosen: false });
     return undefined;
+  }
+
+  chose(number: number, owner: string): boolean {
+    const claim = this.#claims.get(number);
+    return claim !== undefined && claim.owner === owner && claim.chosen;
+  }
+
+  forget(number: number, owner: string): void {
+    if (this.#claims.get(number)?.owner === owner) this.#claims.delete(number);
   }
 
   #held(now: number): Map<number, string> {
