@@ -1,7 +1,9 @@
 /** Serves one group-version of custom resources: as many definitions as share it, each found by the name of its resource. */
 import { createHash } from "node:crypto";
 import { encodeJSON } from "../api/json/index.ts";
-import { sendNotFound } from "../server/errors.ts";
+import { methodNotSupported, notFound, type StatusError, unsupportedMediaType } from "../api/status.ts";
+import { STATUS_VERBS } from "../kinds/define.ts";
+import { sendError, sendNotFound } from "../server/errors.ts";
 import type { Exchange } from "../server/exchange.ts";
 import { servedDocument } from "../server/openapi/lazy-document.ts";
 import type { Backend } from "../server/routes.ts";
@@ -49,6 +51,8 @@ export function groupVersionBackend(options: GroupVersionBackend): Backend {
       const backend = serving?.backend(version, common, () => read(serving.digest.name));
       if (serving === undefined || backend === undefined) return sendNotFound(exchange);
       compiled.used(serving);
+      const refusal = refuse(exchange, serving, version);
+      if (refusal !== undefined) return sendError(exchange, refusal);
       return backend.serve(exchange);
     },
     discovery() {
@@ -76,6 +80,28 @@ export function groupVersionBackend(options: GroupVersionBackend): Backend {
       };
     },
   };
+}
+
+const PATCHES = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
+
+/** What upstream's handler of custom resources refuses before the verbs that all kinds share. */
+function refuse(exchange: Exchange, serving: Serving, version: string): StatusError | undefined {
+  const { group, acceptedNames } = serving.digest;
+  const resource = { group, resource: acceptedNames.plural };
+  const { verb, name, subresource } = exchange.info;
+  if (subresource !== "") {
+    if (!hasSubresource(serving, version, subresource)) return notFound(resource, name);
+    if (!STATUS_VERBS.some((known) => known === verb)) return methodNotSupported(resource, verb);
+  }
+  if (verb !== "patch") return undefined;
+  const mediaType = (exchange.header("content-type") ?? "").split(";", 1)[0]!.trim();
+  return PATCHES.includes(mediaType) ? undefined : unsupportedMediaType(PATCHES);
+}
+
+function hasSubresource({ digest }: Serving, version: string, subresource: string): boolean {
+  const given = digest.versions.find(({ name }) => name === version);
+  if (subresource === "status") return given?.hasStatus ?? false;
+  return subresource === "scale" && given?.scale !== undefined;
 }
 
 const faceOf = ({ name, specHash, acceptedNames }: Serving["digest"]) => [name, specHash, acceptedNames];

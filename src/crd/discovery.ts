@@ -6,6 +6,7 @@ import { type Digest, isTrue } from "./digest.ts";
 /** In upstream's order. */
 const VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 const CHANGING = new Set(["patch", "create", "update"]);
+const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
 const SUBRESOURCE_VERBS = ["get", "patch", "update"];
 
 /** The resource in one served version. While the definition is being deleted nothing is offered that would make or change objects. */
@@ -16,10 +17,8 @@ export function discoveryOf(definition: Digest, version: string): DiscoveryResou
   const terminating = isTrue(definition, "Terminating");
   const stored = [group, storageVersion, asked.kind].join("/");
   const subresources = [
-    ...(given?.scale === undefined
-      ? []
-      : [{ subresource: "scale", responseKind: { group: "autoscaling", version: "v1", kind: "Scale" } }]),
     ...(given?.hasStatus ? [{ subresource: "status", responseKind: kind }] : []),
+    ...(given?.scale === undefined ? [] : [{ subresource: "scale", responseKind: SCALE }]),
   ].map((subresource) => ({ ...subresource, verbs: SUBRESOURCE_VERBS }));
   return {
     resource: names.plural,

@@ -11,6 +11,7 @@ const ANYTHING: Schema = { type: "object", "x-kubernetes-preserve-unknown-fields
 export class Versions {
   readonly #definition: CustomResourceDefinition;
   readonly #structures = new Map<string, StructuralSchema>();
+  readonly #prunings = new Map<string, StructuralSchema>();
 
   constructor(definition: CustomResourceDefinition) {
     this.#definition = definition;
@@ -35,6 +36,16 @@ export class Versions {
     if (structure === undefined) {
       structure = compileSchema(this.schemaOf(name));
       this.#structures.set(name, structure);
+    }
+    return structure;
+  }
+
+  /** The same without defaults: what is converted is pruned, and gets no more than it had. */
+  #pruningOf(name: string): StructuralSchema {
+    let structure = this.#prunings.get(name);
+    if (structure === undefined) {
+      structure = compileSchema(withoutDefaults(this.schemaOf(name)));
+      this.#prunings.set(name, structure);
     }
     return structure;
   }
@@ -71,7 +82,22 @@ export class Versions {
     const apiVersion = apiVersionOf({ group, version });
     if (object.apiVersion === apiVersion) return object;
     const converted = { ...object, apiVersion };
-    this.structureOf(version).normalize(converted as unknown as JSONObject);
+    this.#pruningOf(version).normalize(converted as unknown as JSONObject);
     return converted;
   }
+}
+
+function withoutDefaults(schema: Schema): Schema {
+  const { default: _, items, properties, additionalProperties, ...rest } = schema;
+  return {
+    ...rest,
+    ...(items !== undefined && { items: withoutDefaults(items) }),
+    ...(properties !== undefined && {
+      properties: Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, withoutDefaults(child)])),
+    }),
+    ...(additionalProperties !== undefined && {
+      additionalProperties:
+        typeof additionalProperties === "object" ? withoutDefaults(additionalProperties) : additionalProperties,
+    }),
+  };
 }

@@ -79,7 +79,17 @@ describe("decoding", () => {
   it("insists on a kind where asked to", () => {
     const strict = structuralCodec(codec.kind, { type: "object" }, { requireKind: true });
     expect(() => strict.decode(bytes('{"b":1,"a":2}'), "application/json")).toThrow(
-      expect.objectContaining({ code: 400, message: `Object 'Kind' is missing in '{"a":2,"b":1}'` }),
+      expect.objectContaining({
+        code: 400,
+        message: `the object provided is unrecognized (must be of type CronTab): Object 'Kind' is missing in '{"a":2,"b":1}' ({"b":1,"a":2})`,
+      }),
+    );
+    const other = '{"kind":"Other","apiVersion":"stable.example.com/v1","metadata":{"name":"n"}}';
+    expect(() => strict.decode(bytes(other), "application/json")).toThrow(
+      expect.objectContaining({
+        code: 422,
+        message: 'Other.stable.example.com "n" is invalid: kind: Invalid value: "Other": must be CronTab',
+      }),
     );
   });
 });

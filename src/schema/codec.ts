@@ -1,9 +1,10 @@
 /** The codec of a kind that a schema describes: resources of extension servers and of CustomResourceDefinitions. */
 import type { BodyMediaType, Decoded, ObjectCodec } from "../api/codec.ts";
+import { invalidValue } from "../api/field-errors.ts";
 import { stringifySorted } from "../api/json/canonical.ts";
 import { encodeCanonical, isObject, JSONSyntaxError, type Parsed, parseJSON } from "../api/json/index.ts";
 import { apiVersionOf, type GroupVersionKind, type JSONObject, type JSONValue, type KubeObject } from "../api/meta.ts";
-import { badRequest, unsupportedMediaType } from "../api/status.ts";
+import { invalid, unsupportedMediaType } from "../api/status.ts";
 import { recognise, undecodable, unrecognised } from "../api/types/body-errors.ts";
 import { Cursor, DecodeError } from "../api/types/fault.ts";
 import { mergeProblems } from "../api/types/problems.ts";
@@ -33,9 +34,7 @@ export function structuralCodec<T extends KubeObject = KubeObject>(
   const apiVersion = apiVersionOf(kind);
 
   const decodeValue = (value: JSONValue, duplicates: readonly string[], body: Uint8Array | undefined): Decoded<T> => {
-    if (options.requireKind && isObject(value) && !value["kind"]) {
-      throw badRequest(`Object 'Kind' is missing in '${stringifySorted(value)}'`);
-    }
+    if (options.requireKind && isObject(value)) insistOnKind(value, kind, body);
     const object: JSONObject = recognise(value, kind, body, {});
     const cursor = new Cursor();
     try {
@@ -70,6 +69,16 @@ export function structuralCodec<T extends KubeObject = KubeObject>(
     shape: () => resourceShape(schema),
     encode: (object, resourceVersion) => encodeCanonical(object, resourceVersion),
   };
+}
+
+/** Custom resources are no Go types: a kind must be named, and a wrong one is found only when the object is validated. */
+function insistOnKind(value: JSONObject, expected: GroupVersionKind, body: Uint8Array | undefined): void {
+  const { kind } = value;
+  if (!kind) throw unrecognised(expected, `Object 'Kind' is missing in '${stringifySorted(value)}'`, body);
+  if (kind === expected.kind || typeof kind !== "string" || value["apiVersion"] !== apiVersionOf(expected)) return;
+  const metadata = isObject(value["metadata"]) ? value["metadata"] : {};
+  const name = typeof metadata["name"] === "string" ? metadata["name"] : "";
+  throw invalid({ group: expected.group, kind }, name, [invalidValue("kind", kind, `must be ${expected.kind}`)]);
 }
 
 function read(body: Uint8Array, mediaType: BodyMediaType, kind: GroupVersionKind): Parsed {

@@ -112,9 +112,12 @@ export function createServer(options: ServerOptions): Server {
   };
   const missing = (exchange: Exchange) => {
     mux.check(exchange);
-    // In a group that exists the API itself answers, with a Status; elsewhere nobody does.
-    const group = groupOfPath(exchange.info.path);
-    if (group !== undefined && routes.current.groups.some((known) => known.group === group)) throw resourceNotFound();
+    // In a group of its own the API itself answers, with a Status; elsewhere, and among custom resources, nobody does.
+    const name = groupOfPath(exchange.info.path);
+    const group = name === undefined ? undefined : routes.current.groups.find((known) => known.group === name);
+    if (group !== undefined && !group.versions.every(({ backends }) => backends[0]?.source === "crd")) {
+      throw resourceNotFound();
+    }
     sendNotFound(exchange);
   };
 

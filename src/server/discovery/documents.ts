@@ -47,7 +47,7 @@ export function apiResourceList(backend: Backend) {
       ...(resource.categories?.length && { categories: resource.categories }),
       ...(resource.storageVersionHash !== undefined && { storageVersionHash: resource.storageVersionHash }),
     };
-    const subresources = sortedSubresources(resource).map((sub) => ({
+    const subresources = subresourcesOf(backend, resource).map((sub) => ({
       name: `${resource.resource}/${sub.subresource}`,
       singularName: "",
       namespaced,
@@ -71,8 +71,11 @@ function foreign(kind: DiscoveryResource["responseKind"], backend: Backend) {
   return { ...(kind.group !== "" && { group: kind.group }), ...(kind.version !== "" && { version: kind.version }) };
 }
 
-const sortedSubresources = (resource: DiscoveryResource) =>
-  [...(resource.subresources ?? [])].sort((a, b) => (a.subresource < b.subresource ? -1 : 1));
+/** Built-in kinds have theirs sorted; what others say stands as they say it. */
+function subresourcesOf(backend: Backend | undefined, { subresources = [] }: DiscoveryResource) {
+  if (backend?.source !== "builtin") return subresources;
+  return [...subresources].sort((a, b) => (a.subresource < b.subresource ? -1 : 1));
+}
 
 const sorted = (resources: readonly DiscoveryResource[]) =>
   [...resources].sort((a, b) => (a.resource < b.resource ? -1 : a.resource > b.resource ? 1 : 0));
@@ -97,15 +100,15 @@ function versionDiscovery(route: Route) {
   const own = backend?.source === "builtin" ? backend : undefined;
   return {
     version: route.version,
-    ...(resources.length > 0 && { resources: resources.map((resource) => resourceDiscovery(resource, remote, own)) }),
+    ...(resources.length > 0 && { resources: resources.map((resource) => resourceDiscovery(resource, backend, own)) }),
     freshness: served.fresh ? "Current" : "Stale",
   };
 }
 
-function resourceDiscovery(resource: DiscoveryResource, remote: boolean, own: Backend | undefined) {
+function resourceDiscovery(resource: DiscoveryResource, backend: Backend | undefined, own: Backend | undefined) {
   const gvk = ({ group, version, kind }: DiscoveryResource["responseKind"]) =>
     group === own?.group && version === own.version ? { group: "", version: "", kind } : { group, version, kind };
-  const subresources = remote ? (resource.subresources ?? []) : sortedSubresources(resource);
+  const subresources = subresourcesOf(backend, resource);
   return {
     resource: resource.resource,
     responseKind: gvk(resource.responseKind),

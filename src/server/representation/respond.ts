@@ -92,8 +92,10 @@ export async function sendItem(
 /** A list's items, in batches that arrive one after the other. */
 export type Batches = AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>;
 
-function listMetaJSON(head: ListHead): string {
-  return `{${listMetaMembers(head)}}`;
+/** Lists of custom resources are no Go types, and say that nothing follows. */
+function listMetaJSON(head: ListHead, untyped: boolean): string {
+  const none = untyped && !head.continue ? ',"continue":""' : "";
+  return `{${listMetaMembers(head)}${none}}`;
 }
 
 type Push = (part: Uint8Array) => void;
@@ -159,12 +161,13 @@ function listParts(
     return jsonList(opening, batches, TABLE_CLOSE, (item, push) => push(tableRow(item, include, asVersion, now)));
   }
   const partial = as === "PartialObjectMetadataList";
+  const untyped = !partial && definition.storage?.generation !== undefined;
   const kind = partial ? "PartialObjectMetadataList" : definition.listKind;
   const version = partial ? `meta.k8s.io/${asVersion}` : apiVersion;
   if (mediaType === PROTOBUF_TYPE) {
     return protobufList(version, kind, head, batches, partial ? partialProtobuf : (item) => unwrap(item.protobuf()!));
   }
-  const opening = `{"kind":"${kind}","apiVersion":"${version}","metadata":${listMetaJSON(head)},"items":[`;
+  const opening = `{"kind":"${kind}","apiVersion":"${version}","metadata":${listMetaJSON(head, untyped)},"items":[`;
   return jsonList(
     opening,
     batches,
