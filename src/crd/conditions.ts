@@ -22,9 +22,3 @@ export function withCondition(conditions: Conditions, wanted: WantedCondition, n
   const time = moved ? now : old.lastTransitionTime!;
   return conditions.with(at, { ...old, status, lastTransitionTime: time, reason, message });
 }
-
-export function withoutCondition(conditions: Conditions, type: ConditionType): Conditions {
-  return conditions.some((condition) => condition.type === type)
-    ? conditions.filter((condition) => condition.type !== type)
-    : conditions;
-}

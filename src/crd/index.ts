@@ -68,7 +68,15 @@ export async function serveDefinitions(options: DefinitionsOptions): Promise<Def
 
   /** Notes a change; answers the group-versions that are served otherwise than before. */
   function note(name: string, bytes: Uint8Array | undefined): GroupVersion[] {
-    const { before, now } = catalog.note(name, bytes);
+    let known: ReturnType<Catalog["note"]>;
+    try {
+      known = catalog.note(name, bytes);
+    } catch (error) {
+      // Bytes nobody can read serve nothing, and keep nothing else from being served.
+      onError(error, name);
+      known = catalog.note(name, undefined);
+    }
+    const { before, now } = known;
     const serving = servings.get(name);
     const goesOn = serving !== undefined && now !== undefined && isServing(now) && serving.fits(now);
     if (goesOn) serving.digest = now;
@@ -82,7 +90,8 @@ export async function serveDefinitions(options: DefinitionsOptions): Promise<Def
     }
     register(before, now);
     if (now === undefined || before === undefined || !sameNames(before.acceptedNames, now.acceptedNames)) {
-      releaseNames(before ?? now!);
+      const one = before ?? now;
+      if (one !== undefined) releaseNames(one);
     }
     if (now !== undefined) {
       statuses.add(name);

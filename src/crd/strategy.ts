@@ -1,7 +1,7 @@
 /** The rules of writing custom resources: what belongs to the status, what moves the generation, and the schema (spec: apiserver 8.4). */
 import { goQuote } from "../api/go-quote.ts";
 import { cloneJSON, equalJSON } from "../api/json/index.ts";
-import type { JSONValue, KubeObject } from "../api/meta.ts";
+import type { JSONObject, JSONValue, KubeObject } from "../api/meta.ts";
 import { qualifiedName } from "../api/names.ts";
 import { FINALIZER_FOREGROUND, FINALIZER_ORPHAN } from "../api/object-meta.ts";
 import type { FieldError } from "../api/status.ts";
@@ -27,17 +27,18 @@ export function customResourceStrategy(rules: CustomResourceRules): Strategy {
       if (hasStatus) delete object["status"];
       object.metadata.generation = 1;
     },
+    loadRules: () => structure.ready(),
     validate: (object) => check(structure.validate(object as unknown as JSONValue), object),
     warningsOnCreate: (object) => finalizerWarnings(object.metadata.finalizers ?? []),
     prepareForUpdate(object, old) {
       if (hasStatus) keepStatus(object, old);
       if (!sameContent(object, old)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;
     },
-    validateUpdate(object, old, context) {
+    validateUpdate: (object, old, { warn }) =>
+      check(structure.validateUpdate(object as unknown as JSONValue, old as unknown as JSONValue, warn), object),
+    warningsOnUpdate(object, old) {
       const before = new Set(old.metadata.finalizers);
-      const added = (object.metadata.finalizers ?? []).filter((name) => !before.has(name));
-      for (const warning of finalizerWarnings(added)) context.warn(warning);
-      return check(structure.validate(object as unknown as JSONValue), object);
+      return finalizerWarnings((object.metadata.finalizers ?? []).filter((name) => !before.has(name)));
     },
   };
 }
@@ -61,10 +62,10 @@ export function customResourceStatusStrategy(rules: CustomResourceRules): Strate
       if (status === undefined) delete object["status"];
       else object["status"] = status;
     },
-    validateUpdate(object) {
-      const errors = structure.validate(object as unknown as JSONValue);
+    loadRules: () => structure.ready(),
+    validateUpdate(object, old, { warn }) {
       return [
-        ...errors.filter(({ field }) => /^status(?:$|[.[])/.test(field)),
+        ...structure.validateStatusUpdate(object as unknown as JSONObject, old as unknown as JSONObject, warn),
         ...(scale === undefined ? [] : scaleErrors(object, scale, false)),
       ];
     },

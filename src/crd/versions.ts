@@ -64,7 +64,7 @@ export class Versions {
       const version = object.apiVersion?.slice(object.apiVersion.indexOf("/") + 1) ?? "";
       // What an earlier definition stored in a version that is gone is kept as it is, until it is converted.
       if (this.#definition.spec.versions?.some(({ name }) => name === version)) {
-        this.structureOf(version).normalize(value);
+        this.structureOf(version).normalizeStored(value);
       }
       return { object, problems: [] };
     };
@@ -82,7 +82,7 @@ export class Versions {
     const apiVersion = apiVersionOf({ group, version });
     if (object.apiVersion === apiVersion) return object;
     const converted = { ...object, apiVersion };
-    this.#pruningOf(version).normalize(converted as unknown as JSONObject);
+    this.#pruningOf(version).normalizeStored(converted as unknown as JSONObject);
     return converted;
   }
 }
