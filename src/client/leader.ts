@@ -18,8 +18,8 @@ export interface LeaderOptions {
   readonly renewDeadline?: number;
   /** Between attempts, milliseconds. Default 2 s. */
   readonly retryPeriod?: number;
-  /** We lead until `signal` aborts. */
-  onLeading(signal: AbortSignal): void;
+  /** We lead until `signal` aborts. The Lease is given back when the promise, if there is one, has settled. */
+  onLeading(signal: AbortSignal): unknown;
   onError?(error: unknown): void;
 }
 
@@ -54,6 +54,7 @@ export function leaderElection(options: LeaderOptions): LeaderElection {
   /** What another holder last wrote, and when we saw it: clocks of other machines are not trusted. */
   let seen = { text: "", at: 0 };
   let running: Promise<void> | undefined;
+  let duties: Promise<void> | undefined;
 
   const specNow = (old: Lease["spec"]): NonNullable<Lease["spec"]> => {
     const now = formatMicroTime(clock.now());
@@ -124,7 +125,8 @@ export function leaderElection(options: LeaderOptions): LeaderElection {
         renewed = began;
         if (term === undefined) {
           term = new AbortController();
-          options.onLeading(term.signal);
+          duties = Promise.resolve(options.onLeading(term.signal)).then(() => undefined);
+          duties.catch((error: unknown) => options.onError?.(error));
         }
       } else if (term !== undefined && (held === undefined || clock.monotonic() - renewed >= renewDeadline)) {
         stepDown();
@@ -152,6 +154,8 @@ export function leaderElection(options: LeaderOptions): LeaderElection {
       stepDown();
       stopped.abort();
       await running;
+      // Whoever comes next must not find us still at it.
+      await duties?.catch(() => {});
       if (!led || held === undefined) return;
       const spec = { ...held.spec, holderIdentity: "", leaseDurationSeconds: 1 };
       await leases.update({ ...held, spec }).catch((error: unknown) => options.onError?.(error));

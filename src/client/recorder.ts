@@ -7,6 +7,8 @@ import type { Client } from "./client.ts";
 export interface EventRecorder {
   /** Never throws and never blocks: an Event that cannot be written is reported to `onError` and forgotten. */
   record(about: KubeObject, type: "Normal" | "Warning", reason: string, message: string): void;
+  /** Resolves when everything recorded so far is written, or was given up. */
+  written(): Promise<void>;
 }
 
 interface Known {
@@ -74,5 +76,6 @@ export function eventRecorder(
     record(about, type, reason, message) {
       last = last.then(() => write(about, type, reason, message)).catch(onError);
     },
+    written: () => last.then(() => undefined),
   };
 }

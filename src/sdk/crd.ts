@@ -1,6 +1,5 @@
 /** A resource printed as a CustomResourceDefinition that any Kubernetes API server takes as it is. */
-import { cloneJSON } from "../api/json/index.ts";
-import type { JSONValue, KubeObject } from "../api/meta.ts";
+import type { KubeObject } from "../api/meta.ts";
 import type { Schema } from "../schema/types.ts";
 import type { ResourceDefinition } from "../server/resource.ts";
 import type { ColumnInput } from "./columns.ts";
@@ -60,7 +59,8 @@ export function customResourceDefinition(names: Names, schema: Schema, rest: Res
           name: version,
           served: true,
           storage: true,
-          schema: { openAPIV3Schema: cloneJSON(schema as JSONValue) },
+          // Plain objects, for whoever writes it as YAML.
+          schema: { openAPIV3Schema: structuredClone(schema) },
           ...(Object.keys(subresources).length > 0 && { subresources }),
           ...(rest.columns !== undefined && { additionalPrinterColumns: [...printerColumns(rest.columns), AGE] }),
           ...(rest.selectableFields !== undefined && {
