@@ -76,7 +76,12 @@ async function startReal(folder: string, flags: Flags): Promise<Running> {
 }
 
 /** `start` keeps everything below `folder`; `environment` is what an extension server of the examples needs to be reached on this machine. */
-export const SERVERS = [
+export const SERVERS: readonly {
+  readonly name: string;
+  readonly built: boolean;
+  start(folder: string, flags: Flags): Promise<Running>;
+  readonly environment: Readonly<Record<string, string>>;
+}[] = [
   { name: "tenon", built: true, start: startOurs, environment: {} },
   {
     name: "kube-apiserver",
