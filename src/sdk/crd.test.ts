@@ -10,7 +10,7 @@ const Pump = defineResource({
   categories: ["all"],
   spec: z.object({ replicas: z.int32().optional(), color: z.string().optional(), wet: z.boolean().optional() }),
   status: z.object({ replicas: z.int32().optional() }),
-  validations: [{ rule: "self.spec.replicas < 10", message: "too many" }],
+  validations: [{ rule: "!has(self.spec.replicas) || self.spec.replicas < 10", message: "too many" }],
   scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas" },
   selectableFields: [".spec.color", ".spec.wet"],
 });
@@ -59,16 +59,40 @@ describe("toCRD", () => {
       },
       selectableFields: [{ jsonPath: ".spec.color" }, { jsonPath: ".spec.wet" }],
       schema: {
-        openAPIV3Schema: { "x-kubernetes-validations": [{ rule: "self.spec.replicas < 10", message: "too many" }] },
+        openAPIV3Schema: { "x-kubernetes-validations": [{ message: "too many" }] },
       },
     });
     expect(spec.versions[0]).not.toHaveProperty("additionalPrinterColumns");
+  });
+
+  it("refuses what is not structural, and names it", () => {
+    const Odd = defineResource({
+      group: "a.example.com",
+      version: "v1",
+      kind: "Odd",
+      spec: { properties: { a: { type: "array" } }, anyOf: [{ type: "object" }] },
+    });
+    expect(() => Odd.toCRD()).toThrow("schema.properties[spec].type: Required value");
   });
 
   it("is plain data: what is printed may be changed, and is printed anew", () => {
     const one = JSON.stringify(Pump.toCRD());
     (Pump.toCRD()["spec"].names.categories as string[]).push("more");
     expect(JSON.stringify(Pump.toCRD())).toBe(one);
+  });
+});
+
+describe("a stored resource with rules", () => {
+  it("holds them against objects, and forgives what did not change", async () => {
+    const call = await serving(Pump.stored(createStore()));
+    const refused = await call("POST", BASE, { metadata: { name: "p" }, spec: { replicas: 10 } });
+    expect([refused.status, refused.json.details.causes]).toEqual([
+      422,
+      [{ reason: "FieldValueInvalid", message: expect.stringContaining("too many"), field: "<nil>" }],
+    ]);
+    expect((await call("POST", BASE, { metadata: { name: "p" }, spec: { replicas: 9 } })).status).toBe(201);
+    const scale = await call("PATCH", `${BASE}/p/scale`, { spec: { replicas: 11 } }, "application/merge-patch+json");
+    expect(scale.status).toBe(422);
   });
 });
 

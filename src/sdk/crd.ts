@@ -1,5 +1,7 @@
 /** A resource printed as a CustomResourceDefinition that any Kubernetes API server takes as it is. */
 import type { KubeObject } from "../api/meta.ts";
+import type { DefinitionSchema } from "../schema/definition-schema.ts";
+import { structuralViolations } from "../schema/structural-rules.ts";
 import type { Schema } from "../schema/types.ts";
 import type { ResourceDefinition } from "../server/resource.ts";
 import type { ColumnInput } from "./columns.ts";
@@ -33,8 +35,13 @@ interface Rest {
 /** A definition brings its own columns only: the age, which `columns` adds, is one of them. */
 const AGE = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
 
+/** Throws a TypeError, with everything that is wrong, for a schema Kubernetes would not call structural. */
 export function customResourceDefinition(names: Names, schema: Schema, rest: Rest): KubeObject {
   const { group, version, kind, listKind, plural, singular, shortNames = [], categories = [] } = names;
+  const problems = structuralViolations(schema as DefinitionSchema, "schema");
+  if (problems.length > 0) {
+    throw new TypeError(`not structural: ${problems.map(({ field, message }) => `${field}: ${message}`).join("; ")}`);
+  }
   const subresources = {
     ...(rest.status !== undefined && { status: {} }),
     ...(rest.scale !== undefined && { scale: { ...rest.scale } }),

@@ -1,5 +1,12 @@
 /** One definition of a resource, served by functions, served from a store, or printed as a CustomResourceDefinition. */
-import { apiVersionOf, type GroupVersion, type KubeList, type KubeObject, type ObjectMeta } from "../api/meta.ts";
+import {
+  apiVersionOf,
+  type GroupVersion,
+  type JSONObject,
+  type KubeList,
+  type KubeObject,
+  type ObjectMeta,
+} from "../api/meta.ts";
 import { dns1035Label, dns1123Subdomain } from "../api/names.ts";
 import { parseLabelSelector } from "../api/selectors.ts";
 import { structuralCodec } from "../schema/codec.ts";
@@ -113,6 +120,8 @@ export interface Served {
   readonly schemas: Readonly<Record<string, Schema>>;
   readonly served: ServedResource;
   readonly store?: Store;
+  /** Loads what its rules need, when it has any; awaited before the first request. */
+  ready?(): Promise<void>;
 }
 
 export interface ResourceType<T extends KubeObject = KubeObject> {
@@ -153,7 +162,8 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
     }),
   };
   const codec = structuralCodec<T>(wire, schema);
-  const { validate } = codec.structure;
+  const { structure } = codec;
+  const ready = () => structure.ready();
   const common = {
     group,
     version,
@@ -179,24 +189,25 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
     schema,
     definition: { ...common, verbs: ALL_VERBS, strategy: {} },
     serve(handlers) {
-      const definition = { ...common, verbs: verbsOf(handlers), strategy: validating(validate) };
+      const definition = { ...common, verbs: verbsOf(handlers), strategy: validating<T>(structure) };
       return {
         schemas,
         served: {
           definition: definition as unknown as ResourceDefinition,
           virtual: virtualResource(handlers, named) as unknown as VirtualResource,
         },
+        ready,
       };
     },
     stored(store, rules = {}) {
       const definition: ResourceDefinition<T> = {
         ...common,
         verbs: ALL_VERBS,
-        strategy: storedStrategy(rules, validate, options.status !== undefined),
+        strategy: storedStrategy(rules, structure, options.status !== undefined),
         subresources: [
-          ...(options.status !== undefined ? [statusSubresource(rules, validate)] : []),
+          ...(options.status !== undefined ? [statusSubresource(rules, structure)] : []),
           ...(options.scale !== undefined
-            ? [scaleSubresource<T>(options.scale, storedStrategy(rules, validate, options.status !== undefined))]
+            ? [scaleSubresource<T>(options.scale, storedStrategy(rules, structure, options.status !== undefined))]
             : []),
         ],
       };
@@ -204,6 +215,7 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
         schemas,
         served: { definition: definition as unknown as ResourceDefinition },
         store,
+        ready,
       };
     },
     toCRD() {
@@ -287,25 +299,32 @@ export function virtualResource<T extends KubeObject>(
   };
 }
 
-type Validate = StructuralSchema["validate"];
-
-/** The schema's own rules, in front of the author's. */
-function validating<T extends KubeObject>(validate: Validate, rules: Strategy<T> = {}): Strategy<T> {
+/** The schema's own rules, in front of the author's; what was wrong before an update and did not change may stay. */
+function validating<T extends KubeObject>(structure: StructuralSchema, rules: Strategy<T> = {}): Strategy<T> {
   return {
     ...rules,
-    validate: (object, context) => [...validate(object), ...(rules.validate?.(object, context) ?? [])],
+    validate: (object, context) => [
+      ...structure.validate(asJSON(object)),
+      ...(rules.validate?.(object, context) ?? []),
+    ],
     validateUpdate: (object, old, context) => [
-      ...validate(object),
+      ...structure.validateUpdate(asJSON(object), asJSON(old), context.warn),
       ...(rules.validateUpdate?.(object, old, context) ?? []),
     ],
   };
 }
 
+const asJSON = (object: KubeObject) => object as unknown as JSONObject;
+
 /** As custom resources behave: a status belongs to its sub-resource, and the generation counts changes beside metadata and status. */
-function storedStrategy<T extends KubeObject>(rules: Strategy<T>, validate: Validate, hasStatus: boolean): Strategy<T> {
+function storedStrategy<T extends KubeObject>(
+  rules: Strategy<T>,
+  structure: StructuralSchema,
+  hasStatus: boolean,
+): Strategy<T> {
   return {
     allowUnconditionalUpdate: false,
-    ...validating(validate, rules),
+    ...validating(structure, rules),
     prepareForCreate(object, context) {
       if (hasStatus) delete (object as KubeObject)["status"];
       object.metadata.generation = 1;
@@ -325,13 +344,17 @@ function keepStatus(object: KubeObject, old: KubeObject): void {
   else object["status"] = old["status"];
 }
 
-function statusSubresource<T extends KubeObject>(rules: Strategy<T>, validate: Validate): Subresource<T> {
+function statusSubresource<T extends KubeObject>(rules: Strategy<T>, structure: StructuralSchema): Subresource<T> {
   return {
     name: "status",
     verbs: ["get", "patch", "update"],
     strategy: {
       allowUnconditionalUpdate: false,
-      ...validating(validate, { validateUpdate: rules.validateUpdate }),
+      resetFields: [["metadata"], ["spec"]],
+      validateUpdate: (object, old, context) => [
+        ...structure.validateStatusUpdate(asJSON(object), asJSON(old), context.warn),
+        ...(rules.validateUpdate?.(object, old, context) ?? []),
+      ],
       prepareForUpdate(object, old) {
         const written: KubeObject = object;
         const { status } = written;
