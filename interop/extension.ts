@@ -22,7 +22,7 @@ export type Behaviour = (request: IncomingMessage, response: ServerResponse) => 
 export interface Extension {
   readonly group: string;
   readonly seen: Seen[];
-  /** Replaces what it answers below `/apis/<group>/v1/`; discovery always works. */
+  /** Replaces what it answers below `/apis/<group>/<version>/`; discovery always works. */
   behave(behaviour: Behaviour): void;
   /** The PEM that verifies its certificate. */
   readonly ca: string;
@@ -34,6 +34,8 @@ export interface Extension {
 
 export interface ExtensionOptions {
   readonly group: string;
+  /** Default "v1". */
+  readonly version?: string;
   /** The Service that will name it. */
   readonly service: { readonly namespace: string; readonly name: string };
   /** In the certificate instead of `<name>.<namespace>.svc`. */
@@ -45,7 +47,7 @@ export interface ExtensionOptions {
 }
 
 export async function startExtension(options: ExtensionOptions): Promise<Extension> {
-  const { group, service, verbs = ["get", "list"] } = options;
+  const { group, service, version = "v1", verbs = ["get", "list"] } = options;
   const issue = { clock: systemClock, random: systemRandom };
   const authority = createAuthority({ subject: { commonName: "story-ca" } }, issue);
   const serving = issueCertificate(
@@ -61,7 +63,7 @@ export async function startExtension(options: ExtensionOptions): Promise<Extensi
   const seen: Seen[] = [];
   const sockets = new Set<Socket>();
   let behaviour: Behaviour = (_, response) =>
-    json(response, 200, { kind: "ThingList", apiVersion: `${group}/v1`, metadata: {}, items: [] });
+    json(response, 200, { kind: "ThingList", apiVersion: `${group}/${version}`, metadata: {}, items: [] });
   let port = 0;
   let server: Server;
 
@@ -86,14 +88,14 @@ export async function startExtension(options: ExtensionOptions): Promise<Extensi
         serverName: String((socket as { servername?: string | false }).servername ?? ""),
       };
       seen.push(entry);
-      if (entry.url === `/apis/${group}/v1`) {
+      if (entry.url === `/apis/${group}/${version}`) {
         json(response, 200, {
           kind: "APIResourceList",
           apiVersion: "v1",
-          groupVersion: `${group}/v1`,
+          groupVersion: `${group}/${version}`,
           resources: [{ name: "things", singularName: "thing", namespaced: true, kind: "Thing", verbs }],
         });
-      } else if (entry.url.startsWith(`/apis/${group}/v1/`)) behaviour(request, response);
+      } else if (entry.url.startsWith(`/apis/${group}/${version}/`)) behaviour(request, response);
       else
         json(response, 404, {
           kind: "Status",

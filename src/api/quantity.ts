@@ -79,6 +79,12 @@ export class Quantity {
     return Number(`${this.#unscaled}e${this.#exponent}`);
   }
 
+  /** As Go's AsApproximateFloat64: the digits times a power of ten, rounded twice. */
+  approximate(): number {
+    const digits = Number(this.#unscaled);
+    return this.#exponent === 0 ? digits : digits * Number(`1e${this.#exponent}`);
+  }
+
   /** Negative, zero or positive. */
   compare(other: Quantity): number {
     const exponent = Math.min(this.#exponent, other.#exponent);

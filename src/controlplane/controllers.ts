@@ -6,6 +6,7 @@ import { leaderElection } from "../client/leader.ts";
 import { eventRecorder } from "../client/recorder.ts";
 import { clusterRoleAggregation } from "../controllers/cluster-role-aggregation.ts";
 import type { Controller, ControllerContext, ControllerLog } from "../controllers/controller.ts";
+import type { AutoscalerOptions } from "../controllers/horizontal-pod-autoscaler/index.ts";
 import { namespaceDefaults } from "../controllers/namespace-defaults.ts";
 import { namespaceDeletion } from "../controllers/namespace-deletion.ts";
 
@@ -17,6 +18,8 @@ export interface ControllersOptions {
   readonly log: ControllerLog | undefined;
   /** Also those that move workloads: Deployments, pods, endpoints, garbage. Default false: an API whose objects stay as they are written. */
   readonly workloads?: boolean;
+  /** The flags of the autoscaler; it runs with the workloads. */
+  readonly autoscaler?: Partial<AutoscalerOptions>;
   /** Who we are among the processes that could run them. Default: this machine and a random number. */
   readonly identity?: string;
 }
@@ -31,8 +34,11 @@ export function candidate(client: Client): string {
 }
 
 /** Loaded when they are to run, so that a start without them does not pay. */
-async function workloadControllers(): Promise<readonly Controller[]> {
+async function workloadControllers(autoscaler: Partial<AutoscalerOptions>): Promise<readonly Controller[]> {
   const loaded = await Promise.all([
+    import("../controllers/horizontal-pod-autoscaler/index.ts").then((module) =>
+      module.horizontalPodAutoscaler(autoscaler),
+    ),
     import("../controllers/deployment/deployment.ts").then((module) => module.deployments),
     import("../controllers/replica-set/replica-set.ts").then((module) => module.replicaSets),
     import("../controllers/garbage/collector.ts").then((module) => module.garbageCollection),
@@ -45,7 +51,7 @@ async function workloadControllers(): Promise<readonly Controller[]> {
  * given back.
  */
 export async function runControllers(options: ControllersOptions): Promise<void> {
-  const { client, rootCA, signal, log = SILENT, workloads = false } = options;
+  const { client, rootCA, signal, log = SILENT, workloads = false, autoscaler = {} } = options;
   /** The latest term's work; a new term begins when the last one is over. */
   let running: Promise<unknown> = Promise.resolve();
   async function serve(term: AbortSignal): Promise<void> {
@@ -64,7 +70,9 @@ export async function runControllers(options: ControllersOptions): Promise<void>
         log.warn({ error: String(error) }, "a controller ended");
       });
     const always = [namespaceDefaults(rootCA), namespaceDeletion, clusterRoleAggregation];
-    const others = workloads ? workloadControllers().then((loaded) => Promise.all(loaded.map(run))) : undefined;
+    const others = workloads
+      ? workloadControllers(autoscaler).then((loaded) => Promise.all(loaded.map(run)))
+      : undefined;
     await Promise.all([...always.map(run), others]);
     await informers.stop();
   }

@@ -57,6 +57,8 @@ export async function startPeer(options: {
   readonly etcd?: string;
   /** Keys and certificates to use; default: made in the folder. */
   readonly pki?: string;
+  /** What kube-controller-manager runs beside the loops an API needs, and its flags for that. */
+  readonly controllers?: { readonly names: readonly string[]; readonly flags: readonly string[] };
 }): Promise<Peer> {
   const { folder } = options;
   for (const program of ["etcd", "kube-apiserver"]) {
@@ -154,7 +156,8 @@ export async function startPeer(options: {
   if (existsSync(join(PEERS, "bin", "kube-controller-manager"))) {
     run("kube-controller-manager", [
       `--kubeconfig=${path}`,
-      `--controllers=${[...CONTROLLERS, ...(options.workloads ? WORKLOADS : [])].join(",")}`,
+      `--controllers=${[...CONTROLLERS, ...(options.workloads ? WORKLOADS : []), ...(options.controllers?.names ?? [])].join(",")}`,
+      ...(options.controllers?.flags ?? []),
       `--root-ca-file=${file("ca.crt")}`,
       `--service-account-private-key-file=${file("sa.key")}`,
       "--leader-elect=false",
