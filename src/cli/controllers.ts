@@ -2,12 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runControllers } from "../controlplane/controllers.ts";
+import { type AutoscalerFlags, autoscalerOptions } from "./autoscaler-flags.ts";
 import { openDataDir, writePid } from "./data-dir.ts";
 import { announce, endWith } from "./lifetime.ts";
 import { createLogger, type LogLevel } from "./logging.ts";
 import { clientOf } from "./part-client.ts";
 
-export interface ControllersOptions {
+export interface ControllersOptions extends AutoscalerFlags {
   readonly dataDir: string;
   readonly kubeconfig?: string;
   readonly rootCaFile?: string;
@@ -25,6 +26,7 @@ export async function runControllersProcess(options: ControllersOptions): Promis
     signal: stopping.signal,
     log: createLogger("controllers", options.logLevel),
     workloads: true,
+    autoscaler: autoscalerOptions(options),
   });
   endWith(async () => {
     stopping.abort(new Error("the controllers stop"));

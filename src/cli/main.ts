@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { TENON_VERSION } from "../controlplane/version.ts";
 import { METRICS_SERVER_FLAGS } from "../metrics-server/flags.ts";
 import { addAuthFlags } from "./auth-flags.ts";
+import { addAutoscalerFlags } from "./autoscaler-flags.ts";
 import { stayAlive } from "./lifetime.ts";
 
 // The parts are loaded below, by their commands: a second start finds them compiled.
@@ -55,7 +56,7 @@ const program = new Command("tenon")
   .showHelpAfterError()
   .hook("preAction", stayAlive);
 
-withStore(addAuthFlags(program.command("up")))
+addAutoscalerFlags(withStore(addAuthFlags(program.command("up"))))
   .description("start everything: API server, controllers, this machine as a node, metrics-server")
   .addOption(new Option("--port <port>", "of the API server, on 127.0.0.1").argParser(port).default(6443))
   .addOption(dataDir())
@@ -81,8 +82,7 @@ withStore(addAuthFlags(program.command("apiserver")))
   .addOption(logLevel())
   .action(async (options) => (await import("./apiserver.ts")).runAPIServer(options));
 
-program
-  .command("controllers")
+addAutoscalerFlags(program.command("controllers"))
   .description("namespaces, service accounts and what else keeps a cluster in order")
   .addOption(dataDir())
   .option("--kubeconfig <file>", "default <data-dir>/controllers.kubeconfig")

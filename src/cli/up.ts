@@ -4,12 +4,13 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import pc from "picocolors";
 import { type AuthFlags, authArguments } from "./auth-flags.ts";
+import { type AutoscalerFlags, autoscalerArguments } from "./autoscaler-flags.ts";
 import { type DataDir, openDataDir, PARTS, type Part } from "./data-dir.ts";
 import { onEndSignal, type ReadyMessage } from "./lifetime.ts";
 import type { LogLevel } from "./logging.ts";
 import { etcdAddress, type StoreOptions } from "./store.ts";
 
-export interface UpOptions extends AuthFlags, StoreOptions {
+export interface UpOptions extends AuthFlags, AutoscalerFlags, StoreOptions {
   readonly port: number;
   readonly dataDir: string;
   /** Start a part again when it ends by itself. */
@@ -70,7 +71,7 @@ function argumentsOf(part: Part, options: UpOptions, dir: DataDir): string[] {
         ...["--allow-loopback-endpoints", "--aggregator-default-ca", `${dir.pki}/ca.crt`],
       ];
     case "controllers":
-      return common;
+      return [...common, ...autoscalerArguments(options)];
     case "kubelet":
       return [...common, "--port", "0"];
     case "metrics-server":
