@@ -27,19 +27,19 @@ export function customResourceStrategy(rules: CustomResourceRules): Strategy {
       if (hasStatus) delete object["status"];
       object.metadata.generation = 1;
     },
-    loadRules: () => structure.ready(),
     validate: (object) => check(structure.validate(object as unknown as JSONValue), object),
     warningsOnCreate: (object) => finalizerWarnings(object.metadata.finalizers ?? []),
     prepareForUpdate(object, old) {
       if (hasStatus) keepStatus(object, old);
       if (!sameContent(object, old)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;
     },
-    validateUpdate: (object, old, { warn }) =>
-      check(structure.validateUpdate(object as unknown as JSONValue, old as unknown as JSONValue, warn), object),
+    validateUpdate: (object, old) =>
+      check(structure.validateUpdate(object as unknown as JSONValue, old as unknown as JSONValue), object),
     warningsOnUpdate(object, old) {
       const before = new Set(old.metadata.finalizers);
       return finalizerWarnings((object.metadata.finalizers ?? []).filter((name) => !before.has(name)));
     },
+    validateRules: rulesOf(structure),
   };
 }
 
@@ -62,14 +62,19 @@ export function customResourceStatusStrategy(rules: CustomResourceRules): Strate
       if (status === undefined) delete object["status"];
       else object["status"] = status;
     },
-    loadRules: () => structure.ready(),
-    validateUpdate(object, old, { warn }) {
-      return [
-        ...structure.validateStatusUpdate(object as unknown as JSONObject, old as unknown as JSONObject, warn),
-        ...(scale === undefined ? [] : scaleErrors(object, scale, false)),
-      ];
-    },
+    validateUpdate: (object, old) => [
+      ...structure.validateStatusUpdate(object as unknown as JSONObject, old as unknown as JSONObject),
+      ...(scale === undefined ? [] : scaleErrors(object, scale, false)),
+    ],
+    validateRules: rulesOf(structure),
   };
+}
+
+function rulesOf(structure: StructuralSchema): NonNullable<Strategy["validateRules"]> {
+  return (object, old, errors, context) =>
+    structure.validateRules(object as unknown as JSONValue, old as unknown as JSONValue | undefined, errors, (text) =>
+      context.warn(text),
+    );
 }
 
 function keepStatus(object: KubeObject, old: KubeObject): void {

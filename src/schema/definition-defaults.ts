@@ -80,10 +80,9 @@ function ruleErrors(node: SchemaNode, value: JSONValue, place: Place): FieldErro
   if (!node.contains(RULES) || budget === undefined || budget.remaining < 0) return [];
   const rules = new Rules(node, resource === node.schema);
   const said = new Set<string>();
-  return [
-    ...rules.errors(value, undefined, undefined, budget),
-    ...rules.errors(value, value, undefined, budget),
-  ].filter(({ field, message }) => !said.has(`${field}\n${message}`) && said.add(`${field}\n${message}`));
+  return [...rules.errors(value, undefined, budget), ...rules.errors(value, value, budget)].filter(
+    ({ field, message }) => !said.has(`${field}\n${message}`) && said.add(`${field}\n${message}`),
+  );
 }
 
 function below(path: string, errors: readonly FieldError[]): FieldError[] {

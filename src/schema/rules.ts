@@ -1,4 +1,5 @@
 /** The rules of a schema (x-kubernetes-validations) held against an object: which run, in what order, on what budget, and how their failures are told (spec: apiserver 8.6). */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   child,
   duplicate,
@@ -31,6 +32,11 @@ export async function loadEngine(): Promise<Engine> {
   return engine;
 }
 
+/** Cost after which others get their turn: some ten milliseconds. */
+const SLICE = 100_000;
+/** What compiling a rule counts for. */
+const COMPILE_COST = 5_000;
+
 /** One rule as the schema writes it. */
 interface Rule {
   readonly rule: string;
@@ -62,42 +68,61 @@ export class Rules {
     this.#resource = resource;
   }
 
-  /** Throws when the engine was not loaded. `old`: what the object was; failures where nothing changed go to `warn`. `budget`: when it is shared with others. */
-  errors(value: JSONValue, old?: JSONValue, warn?: (text: string) => void, budget?: Budget): FieldError[] {
+  /** All at once. Throws when the engine was not loaded. `budget`: when it is shared with others. */
+  errors(value: JSONValue, old?: JSONValue, budget?: Budget): FieldError[] {
     if (!this.#root.contains(RULES)) return [];
-    if (engine === undefined) throw new Error("the schema has rules: wait for ready() before validating");
-    const run = new Run(this, engine, warn, budget);
-    const current = old === undefined ? undefined : new Correlated(value, old, this.#root);
-    run.visit(this.#root, this.#resource, value, old, { current, parent: undefined });
+    if (engine === undefined) throw new Error("the schema has rules: loadEngine() first");
+    const run = new Run(this, engine, undefined, budget);
+    const slices = this.#slices(run, value, old);
+    while (!slices.next().done) {}
     return run.errors;
   }
 
+  /**
+   * What the rules say about `value`, which was `old`; failures where nothing changed go to `warn`. Loads the expression language when it is needed for
+   * the first time. Others get their turn between rules; one rule may take a tenth of the budget at once.
+   */
+  async errorsInSlices(value: JSONValue, old?: JSONValue, warn?: (text: string) => void): Promise<FieldError[]> {
+    if (!this.#root.contains(RULES)) return [];
+    const run = new Run(this, await loadEngine(), warn);
+    for (const _ of this.#slices(run, value, old)) await nextTurn();
+    return run.errors;
+  }
+
+  #slices(run: Run, value: JSONValue, old: JSONValue | undefined): Generator<void> {
+    const current = old === undefined ? undefined : new Correlated(value, old, this.#root);
+    return run.visit(this.#root, this.#resource, value, old, { current, parent: undefined });
+  }
+
   /** What expressions see of a node; undefined: nothing, and of what lies below neither. */
-  declaration(node: SchemaNode, resource: boolean): Declaration | undefined {
+  declaration(engine: Engine, node: SchemaNode, resource: boolean): Declaration | undefined {
     if (!this.#declarations.has(node)) {
-      this.#declarations.set(node, engine!.declareSchema(node.schema, resource));
+      this.#declarations.set(node, engine.declareSchema(node.schema, resource));
     }
     return this.#declarations.get(node);
   }
 
-  of(node: SchemaNode, resource: boolean): readonly CompiledRule[] {
-    const known = this.#compiled.get(node);
-    if (known !== undefined) return known;
-    const declaration = this.declaration(node, resource);
+  /** undefined: not compiled yet. */
+  compiled(node: SchemaNode): readonly CompiledRule[] | undefined {
+    return this.#compiled.get(node);
+  }
+
+  compile(engine: Engine, node: SchemaNode, resource: boolean): readonly CompiledRule[] {
+    const declaration = this.declaration(engine, node, resource);
     const rules = (node.schema["x-kubernetes-validations"] ?? []) as unknown as readonly Rule[];
-    const compiled = declaration === undefined ? [] : rules.map((rule) => compile(rule, declaration, node));
+    const compiled = declaration === undefined ? [] : rules.map((rule) => compile(engine, rule, declaration, node));
     this.#compiled.set(node, compiled);
     return compiled;
   }
 }
 
-function compile(rule: Rule, declaration: Declaration, node: SchemaNode): CompiledRule {
+function compile(engine: Engine, rule: Rule, declaration: Declaration, node: SchemaNode): CompiledRule {
   const optionalOldSelf = rule.optionalOldSelf === true;
   const input = (expression: string) => ({ expression, declaration, optionalOldSelf });
-  const message = rule.messageExpression ? engine!.compileMessageExpression(input(rule.messageExpression)) : undefined;
+  const message = rule.messageExpression ? engine.compileMessageExpression(input(rule.messageExpression)) : undefined;
   return {
     rule,
-    compiled: engine!.compileRule(input(rule.rule)),
+    compiled: engine.compileRule(input(rule.rule)),
     message: message !== undefined && "program" in message ? message.program : undefined,
     path: rule.fieldPath ? pathBelow(node, rule.fieldPath) : undefined,
   };
@@ -126,6 +151,8 @@ class Run {
   readonly #warn: ((text: string) => void) | undefined;
   readonly #steps: string[] = [];
   #stopped = false;
+  /** What was spent since others had their turn. */
+  #spent = 0;
 
   constructor(rules: Rules, loaded: Engine, warn: ((text: string) => void) | undefined, budget?: Budget) {
     this.#rules = rules;
@@ -134,37 +161,51 @@ class Run {
     this.#warn = warn;
   }
 
-  visit(node: SchemaNode, resource: boolean, value: JSONValue, old: JSONValue | undefined, standing: Standing): void {
+  /** Yields when it has taken long enough. */
+  *visit(
+    node: SchemaNode,
+    resource: boolean,
+    value: JSONValue,
+    old: JSONValue | undefined,
+    standing: Standing,
+  ): Generator<void> {
     if (value === null || !node.contains(RULES)) return;
-    this.#evaluate(node, resource, value, old, standing);
-    if (Array.isArray(value)) this.#list(node, value, old, standing);
-    else if (isObject(value)) this.#object(node, value, old, standing);
+    if (node.schema["x-kubernetes-validations"] !== undefined) this.#evaluate(node, resource, value, old, standing);
+    if (this.#spent++ > SLICE) {
+      this.#spent = 0;
+      yield;
+    }
+    if (Array.isArray(value)) yield* this.#list(node, value, old, standing);
+    else if (isObject(value)) yield* this.#object(node, value, old, standing);
   }
 
-  #list(node: SchemaNode, list: JSONValue[], old: JSONValue | undefined, standing: Standing): void {
+  *#list(node: SchemaNode, list: JSONValue[], old: JSONValue | undefined, standing: Standing): Generator<void> {
     const { items } = node;
     if (items === undefined || !items.contains(RULES)) return;
     const oldItems = Array.isArray(old) ? new KeyedItems(old, node) : undefined;
     for (const [index, item] of list.entries()) {
       if (this.#stopped) return;
+      this.#steps.push(`[${index}]`);
       const next = below(standing, (one) => one.index(index));
-      this.#at(`[${index}]`, () => this.visit(items, items.embedded, item, oldItems?.like(item), next));
+      yield* this.visit(items, items.embedded, item, oldItems?.like(item), next);
+      this.#steps.pop();
     }
   }
 
-  #object(
+  *#object(
     node: SchemaNode,
     object: Readonly<Record<string, JSONValue>>,
     old: JSONValue | undefined,
     standing: Standing,
-  ): void {
+  ): Generator<void> {
     const oldOf = (name: string) => (isObject(old) && Object.hasOwn(old, name) ? old[name] : undefined);
     const { additional } = node;
     if (additional?.contains(RULES)) {
       for (const name of Object.keys(object)) {
         if (this.#stopped) return;
-        const next = stepTo(standing, name);
-        this.#at(`[${name}]`, () => this.visit(additional, additional.embedded, object[name]!, oldOf(name), next));
+        this.#steps.push(`[${name}]`);
+        yield* this.visit(additional, additional.embedded, object[name]!, oldOf(name), stepTo(standing, name));
+        this.#steps.pop();
       }
     }
     if (!node.hasProperties) return;
@@ -172,16 +213,11 @@ class Run {
       if (this.#stopped) return;
       const property = node.property(name);
       if (property === undefined || !property.contains(RULES)) continue;
-      if (this.#rules.declaration(property, property.embedded) === undefined) continue;
-      const next = stepTo(standing, name);
-      this.#at(`.${name}`, () => this.visit(property, property.embedded, object[name]!, oldOf(name), next));
+      if (this.#rules.declaration(this.#engine, property, property.embedded) === undefined) continue;
+      this.#steps.push(`.${name}`);
+      yield* this.visit(property, property.embedded, object[name]!, oldOf(name), stepTo(standing, name));
+      this.#steps.pop();
     }
-  }
-
-  #at(step: string, act: () => void): void {
-    this.#steps.push(step);
-    act();
-    this.#steps.pop();
   }
 
   #evaluate(
@@ -191,19 +227,23 @@ class Run {
     old: JSONValue | undefined,
     standing: Standing,
   ): void {
-    if (node.schema["x-kubernetes-validations"] === undefined) return;
-    const rules = this.#rules.of(node, resource);
+    let rules = this.#rules.compiled(node);
+    if (rules === undefined) {
+      rules = this.#rules.compile(this.#engine, node, resource);
+      this.#spent += rules.length * COMPILE_COST;
+    }
     if (rules.length === 0) return;
     const type = node.schema.type ?? "";
     if (this.#budget.remaining <= 0) {
       this.#stop(OUT_OF_BUDGET, type);
       return;
     }
-    const before = old ?? undefined;
+    const { remaining } = this.#budget;
     for (const one of rules) {
-      if (this.#stopped) return;
-      this.#hold(one, type, value, before, standing);
+      if (this.#stopped) break;
+      this.#hold(one, type, value, old ?? undefined, standing);
     }
+    this.#spent += remaining - this.#budget.remaining;
   }
 
   #hold(

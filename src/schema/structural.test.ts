@@ -311,3 +311,101 @@ describe("validation in upstream's words", () => {
     expect(errors).toHaveLength(1_001);
   });
 });
+
+describe("rules", () => {
+  const rule = (text: string): Schema => ({
+    type: "object",
+    properties: {
+      spec: {
+        type: "array",
+        items: { type: "integer", "x-kubernetes-validations": [{ rule: text }] },
+      },
+    },
+  });
+
+  it("are nothing to wait for where there are none", () => {
+    expect(compileSchema({ type: "object" }).validateRules({}, undefined, [])).toBeUndefined();
+  });
+
+  it("let others have their turn", async () => {
+    const { validateRules } = compileSchema(rule("[1, 2, 3, 4, 5, 6, 7, 8].all(x, x + self > 0)"));
+    let turns = 0;
+    let done = false;
+    const counting = (async () => {
+      for (; !done; turns++) await new Promise((resolve) => setImmediate(resolve));
+    })();
+    // Some 80 units each: several slices.
+    const errors = await validateRules({ spec: Array(20_000).fill(1) }, undefined, []);
+    done = true;
+    await counting;
+    expect(errors).toEqual([]);
+    expect(turns).toBeGreaterThan(3);
+  });
+
+  it("end with the budget", async () => {
+    const { validateRules } = compileSchema(rule("[1, 2, 3, 4, 5, 6, 7, 8].all(x, x + self > 0)"));
+    const errors = await validateRules({ spec: Array(1_000_000).fill(1) }, undefined, []);
+    expect(errors!.map(({ message }) => message)).toEqual([
+      'Invalid value: "integer": validation failed due to running out of cost budget, no further validation rules will be run',
+    ]);
+  });
+
+  it("stop when a Status shows no more", async () => {
+    const { validateRules } = compileSchema(rule("self > 1"));
+    expect(await validateRules({ spec: Array(100_000).fill(1) }, undefined, [])).toHaveLength(1_001);
+  });
+});
+
+describe("bad input", () => {
+  it("takes a million items", () => {
+    const compiled = compileSchema(
+      spec({ type: "array", "x-kubernetes-list-type": "set", items: { type: "integer", maximum: 2_000_000 } }),
+    );
+    const value = { spec: Array.from({ length: 1_000_000 }, (_, index) => index) };
+    expect(compiled.normalize(value)).toEqual([]);
+    expect(compiled.validate(value)).toEqual([]);
+    expect(compiled.validateUpdate(value, { spec: [1] })).toEqual([]);
+  });
+
+  it("takes schemas and objects a thousand levels deep", () => {
+    let schema: Schema = { type: "string", maxLength: 1 };
+    let value: JSONValue = "long";
+    for (let level = 0; level < 1_000; level++) {
+      schema = { type: "object", properties: { a: schema } };
+      value = { a: value };
+    }
+    const compiled = compileSchema(schema);
+    expect(compiled.normalize(value as JSONObject)).toEqual([]);
+    const [error] = compiled.validate(value);
+    expect(error!.field).toBe(Array(1_000).fill("a").join("."));
+    expect(compiled.validateUpdate(value, value)).toEqual([]);
+  });
+
+  it("refuses what is deeper than any schema the API accepts, schemas that contain themselves included", () => {
+    const schema: Schema = { type: "object" };
+    schema.properties = { a: schema };
+    let value: JSONObject = {};
+    for (let level = 0; level < 9_000; level++) value = { a: value };
+    const compiled = compileSchema(schema);
+    expect(compiled.normalize(value)).toEqual([]);
+    expect(compiled.validate(value)).toHaveLength(1);
+  });
+
+  it("knows no inherited properties", () => {
+    const schema = parseJSONText(
+      '{"type":"object","properties":{"__proto__":{"type":"string"},"constructor":{"type":"string","default":"c"},"a":{"type":"integer"}}}',
+    ).value as Schema;
+    const value = parseJSONText('{"__proto__":{"polluted":1},"toString":1,"a":"x"}').value as JSONObject;
+    const compiled = compileSchema(schema, false);
+    expect(compiled.normalize(value)).toEqual(["__proto__.polluted", "toString"]);
+    expect(stringifySorted(value)).toBe('{"__proto__":{},"a":"x","constructor":"c"}');
+    expect(compiled.validate(value).map(({ field }) => field)).toEqual(["__proto__", "a"]);
+    expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+  });
+
+  it("reads integers beyond int64 as floats", () => {
+    const value = parseJSONText('{"spec":12345678901234567890}').value as JSONObject;
+    expect(compileSchema(spec({ type: "number" })).validate(value)).toEqual([]);
+    expect(compileSchema(spec({ type: "integer" })).validate(value)[0]!.message).toContain('type integer: "number"');
+  });
+});

@@ -7,24 +7,32 @@ import { Findings, Place } from "./findings.ts";
 import { listTypeErrors } from "./list-types.ts";
 import { EMBEDDED, LIST_TYPES, nodeOf, RULES, type SchemaNode } from "./node.ts";
 import { normalize } from "./normalize.ts";
-import { loadEngine, Rules } from "./rules.ts";
+import { Rules } from "./rules.ts";
 import type { Schema } from "./types.ts";
 import { check } from "./validate.ts";
 
 export interface StructuralSchema {
   readonly schema: Schema;
-  /** Loads what rules need when the schema has any. Validating before throws; everything else works without. */
-  ready(): Promise<void>;
   /** Prunes and defaults in place; the paths of unknown fields, at most 1,000 each, sorted, those in embedded metadata last. Throws CoercionError. */
   normalize(object: JSONObject): string[];
   /** The same for what was stored, perhaps before the schema asked for anything: embedded metadata that cannot be read is dropped. */
   normalizeStored(object: JSONObject): void;
-  /** Errors with paths from the root of the object in upstream's order; none when it is valid. At most one more than a Status shows. */
+  /** Errors with paths from the root of the object in upstream's order, rules apart; none when it is valid. At most one more than a Status shows. */
   validate(value: JSONValue): FieldError[];
-  /** The same for a change of `old`: what was wrong before and did not change may stay (spec: apiserver 8.7); broken rules among it are told to `warn`. */
-  validateUpdate(value: JSONValue, old: JSONValue, warn?: (text: string) => void): FieldError[];
-  /** The same for a change of the status alone: nothing else is held against the schema; uniqueness of items and rules are everywhere. */
-  validateStatusUpdate(value: JSONObject, old: JSONObject, warn?: (text: string) => void): FieldError[];
+  /** The same for a change of `old`: what was wrong before and did not change may stay (spec: apiserver 8.7). */
+  validateUpdate(value: JSONValue, old: JSONValue): FieldError[];
+  /** The same for a change of the status alone: nothing else is held against the schema, uniqueness of items apart. */
+  validateStatusUpdate(value: JSONObject, old: JSONObject): FieldError[];
+  /**
+   * What the rules of the schema add to `errors`, all that was found before, metadata included. undefined: there are no rules. `old` undefined: a
+   * create. Broken rules about what did not change are told to `warn` (spec: apiserver 8.6, 8.7).
+   */
+  validateRules(
+    value: JSONValue,
+    old: JSONValue | undefined,
+    errors: readonly FieldError[],
+    warn?: (text: string) => void,
+  ): Promise<FieldError[]> | undefined;
 }
 
 /** `resource`: the root is a Kubernetes object, whose apiVersion, kind and metadata are known and checked elsewhere. */
@@ -32,17 +40,8 @@ export function compileSchema(schema: Schema, resource = true): StructuralSchema
   const root = nodeOf(schema);
   const rules = new Rules(root, resource);
   const structural = (value: JSONValue) => (root.contains(EMBEDDED) ? embeddedErrors(root, value) : []);
-  const withRules = (errors: FieldError[], value: JSONValue, old?: JSONValue, warn?: (text: string) => void) => {
-    if (!root.contains(RULES)) return errors;
-    if (errors.some(({ reason }) => BLOCKING.has(reason))) errors.push(UNCHECKED);
-    else append(errors, rules.errors(value, old, warn));
-    return errors;
-  };
   return {
     schema,
-    ready: async () => {
-      if (root.contains(RULES)) await loadEngine();
-    },
     normalize: (object) => normalize(root, object, resource),
     normalizeStored: (object) => {
       normalize(root, object, resource, true);
@@ -51,15 +50,15 @@ export function compileSchema(schema: Schema, resource = true): StructuralSchema
       const errors = schemaErrors(root, value);
       append(errors, structural(value));
       if (root.contains(LIST_TYPES)) append(errors, listTypeErrors(root, value));
-      return withRules(errors, value);
+      return errors;
     },
-    validateUpdate(value, old, warn) {
+    validateUpdate(value, old) {
       const errors = schemaErrors(root, value, new Correlated(value, old, root));
       append(errors, structural(value));
       append(errors, newListTypeErrors(root, value, old));
-      return withRules(errors, value, old, warn);
+      return errors;
     },
-    validateStatusUpdate(value, old, warn) {
+    validateStatusUpdate(value, old) {
       const status = root.property("status");
       const errors: FieldError[] = [];
       if (status !== undefined && Object.hasOwn(value, "status")) {
@@ -69,7 +68,12 @@ export function compileSchema(schema: Schema, resource = true): StructuralSchema
         );
       }
       append(errors, newListTypeErrors(root, value, old));
-      return withRules(errors, value, old, warn);
+      return errors;
+    },
+    validateRules(value, old, errors, warn) {
+      if (!root.contains(RULES)) return undefined;
+      if (errors.some(({ reason }) => BLOCKING.has(reason))) return Promise.resolve([UNCHECKED]);
+      return rules.errorsInSlices(value, old, warn);
     },
   };
 }

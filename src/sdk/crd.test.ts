@@ -111,6 +111,8 @@ describe("a stored resource with a scale", () => {
       422,
       expect.stringContaining("spec.replicas in body should be greater than or equal to 0"),
     ]);
+    const many = await call("PATCH", `${BASE}/p/scale`, { spec: { replicas: 10 } }, merge);
+    expect([many.status, many.json.message]).toEqual([422, expect.stringContaining("Invalid value: too many")]);
   });
 
   it("selects by the fields it names, and by no others", async () => {

@@ -120,8 +120,6 @@ export interface Served {
   readonly schemas: Readonly<Record<string, Schema>>;
   readonly served: ServedResource;
   readonly store?: Store;
-  /** Loads what its rules need, when it has any; awaited before the first request. */
-  ready?(): Promise<void>;
 }
 
 export interface ResourceType<T extends KubeObject = KubeObject> {
@@ -163,7 +161,6 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
   };
   const codec = structuralCodec<T>(wire, schema);
   const { structure } = codec;
-  const ready = () => structure.ready();
   const common = {
     group,
     version,
@@ -196,7 +193,6 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
           definition: definition as unknown as ResourceDefinition,
           virtual: virtualResource(handlers, named) as unknown as VirtualResource,
         },
-        ready,
       };
     },
     stored(store, rules = {}) {
@@ -215,7 +211,6 @@ export function defineResource<const Spec extends SchemaInput, const Status exte
         schemas,
         served: { definition: definition as unknown as ResourceDefinition },
         store,
-        ready,
       };
     },
     toCRD() {
@@ -299,7 +294,7 @@ export function virtualResource<T extends KubeObject>(
   };
 }
 
-/** The schema's own rules, in front of the author's; what was wrong before an update and did not change may stay. */
+/** The schema's own checks and rules, around the author's; what was wrong before an update and did not change may stay. */
 function validating<T extends KubeObject>(structure: StructuralSchema, rules: Strategy<T> = {}): Strategy<T> {
   return {
     ...rules,
@@ -308,8 +303,12 @@ function validating<T extends KubeObject>(structure: StructuralSchema, rules: St
       ...(rules.validate?.(object, context) ?? []),
     ],
     validateUpdate: (object, old, context) => [
-      ...structure.validateUpdate(asJSON(object), asJSON(old), context.warn),
+      ...structure.validateUpdate(asJSON(object), asJSON(old)),
       ...(rules.validateUpdate?.(object, old, context) ?? []),
+    ],
+    validateRules: async (object, old, errors, context) => [
+      ...((await structure.validateRules(object, old, errors, (text) => context.warn(text))) ?? []),
+      ...((await rules.validateRules?.(object, old, errors, context)) ?? []),
     ],
   };
 }
@@ -352,9 +351,10 @@ function statusSubresource<T extends KubeObject>(rules: Strategy<T>, structure: 
       allowUnconditionalUpdate: false,
       resetFields: [["metadata"], ["spec"]],
       validateUpdate: (object, old, context) => [
-        ...structure.validateStatusUpdate(asJSON(object), asJSON(old), context.warn),
+        ...structure.validateStatusUpdate(asJSON(object), asJSON(old)),
         ...(rules.validateUpdate?.(object, old, context) ?? []),
       ],
+      validateRules: (object, old, errors, context) => structure.validateRules(object, old, errors, context.warn),
       prepareForUpdate(object, old) {
         const written: KubeObject = object;
         const { status } = written;

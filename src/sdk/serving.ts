@@ -118,7 +118,6 @@ async function routesOf(
   const table = new RouteTable();
   for (const group of groups) {
     const state = await group.store?.open();
-    for (const { ready } of group.members) await ready?.();
     table.setBackend(
       `${group.group}/${group.version}`,
       localBackend({

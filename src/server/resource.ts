@@ -20,7 +20,7 @@ export interface RequestContext {
   warn(text: string): void;
 }
 
-/** The rules of one kind around a write; upstream's words (spec: apiserver 2.3, 2.9). All functions are synchronous and pure but for the object they are given. */
+/** The rules of one kind around a write; upstream's words (spec: apiserver 2.3, 2.9). All functions are pure but for the object they are given. */
 export interface Strategy<T extends KubeObject = KubeObject> {
   /** Fills declared defaults. Runs after every decode and every patch. */
   setDefaults?(object: T): void;
@@ -30,6 +30,13 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   loadRules?(object: T): Promise<void> | undefined;
   /** Beside the ObjectMeta rules, which the server checks with `nameRule`. */
   validate?(object: T, context: RequestContext): FieldError[];
+  /** What takes long to check, in slices; awaited behind the other checks of a create (no `old`) or an update, whose errors it is told. */
+  validateRules?(
+    object: T,
+    old: T | undefined,
+    errors: readonly FieldError[],
+    context: RequestContext,
+  ): Promise<FieldError[]> | undefined;
   warningsOnCreate?(object: T): string[];
   prepareForUpdate?(object: T, old: T, context: RequestContext): void;
   validateUpdate?(object: T, old: T, context: RequestContext): FieldError[];

@@ -1,4 +1,6 @@
 /** POST: decode, admit, apply the kind's rules, store once; the bytes stored are the bytes answered (spec: apiserver 2.3). */
+
+import { append } from "../../api/field-errors.ts";
 import { GENERATE_NAME_ATTEMPTS, generateName } from "../../api/generate-name.ts";
 import { cloneJSON } from "../../api/json/index.ts";
 import type { JSONValue, KubeObject } from "../../api/meta.ts";
@@ -23,7 +25,7 @@ import { BODY_LIMIT, decodeBody, dedupOwnerReferences, ensureNamespace, inputMed
 import { fillSystemFields, wipeSystemFields } from "./system-metadata.ts";
 
 /** The kind's rules before a create: fills what the server owns, checks, warns (upstream's BeforeCreate). Throws 422. */
-export function beforeCreate(call: Call, strategy: Strategy, object: KubeObject, dryRun: boolean): void {
+export async function beforeCreate(call: Call, strategy: Strategy, object: KubeObject, dryRun: boolean): Promise<void> {
   const { endpoint } = call;
   const { metadata } = object;
   const context = contextOf(call, dryRun, metadata.name ?? "");
@@ -34,6 +36,7 @@ export function beforeCreate(call: Call, strategy: Strategy, object: KubeObject,
     ...validateObjectMeta(metadata, endpoint.definition),
     ...(strategy.validate?.(object, context) ?? []),
   ];
+  append(errors, (await strategy.validateRules?.(object, undefined, errors, context)) ?? []);
   if (errors.length > 0) throw invalid(endpoint.groupKind, name, errors);
   for (const warning of strategy.warningsOnCreate?.(object) ?? []) call.exchange.warn(warning);
 }
@@ -92,7 +95,7 @@ async function createStored(call: Call, object: KubeObject, options: WriteOption
     fillSystemFields(fresh.metadata, backing.clock, backing.random);
     if (generated) fresh.metadata.name = generateName(fresh.metadata.generateName!, backing.random);
     await strategy.loadRules?.(fresh);
-    beforeCreate(call, strategy, fresh, dryRun);
+    await beforeCreate(call, strategy, fresh, dryRun);
     await admission.validate(fresh, undefined, fresh.metadata.name ?? "");
     if (!dryRun && rv !== undefined && rv !== "" && rv !== "0") {
       throw new StatusError(500, "", "resourceVersion should not be set on objects to be created");
@@ -119,11 +122,12 @@ async function createVirtual(call: Call, object: KubeObject, options: WriteOptio
   if (!reviewed) {
     fillSystemFields(metadata, backing.clock, backing.random);
     if (!metadata.name && metadata.generateName) metadata.name = generateName(metadata.generateName, backing.random);
-    beforeCreate(call, definition.strategy, object, options.dryRun);
+    await beforeCreate(call, definition.strategy, object, options.dryRun);
   } else {
     const context = contextOf(call, options.dryRun);
     definition.strategy.prepareForCreate?.(object, context);
     const errors = definition.strategy.validate?.(object, context) ?? [];
+    append(errors, (await definition.strategy.validateRules?.(object, undefined, errors, context)) ?? []);
     if (errors.length > 0) throw invalid(endpoint.groupKind, metadata.name ?? "", errors);
   }
   await admission.validate(object, undefined, metadata.name ?? "");

@@ -1,7 +1,7 @@
 /** Changing a stored object, whoever says how: PUT, PATCH, `status`, `scale` and `finalize` all come through here (spec: apiserver 2.9). */
 
 import { trackUpdate } from "../../api/apply/field-manager.ts";
-import { invalidValue } from "../../api/field-errors.ts";
+import { append, invalidValue } from "../../api/field-errors.ts";
 import { goQuote } from "../../api/go-quote.ts";
 import { apiVersionOf, type KubeObject } from "../../api/meta.ts";
 import { pathSegment } from "../../api/names.ts";
@@ -69,13 +69,13 @@ function keep<K extends keyof KubeObject["metadata"]>(object: KubeObject, old: K
 }
 
 /** The kind's rules before an update (upstream's BeforeUpdate). Throws 422. */
-export function beforeUpdate(
+export async function beforeUpdate(
   call: Call,
   strategy: Strategy,
   object: KubeObject,
   old: KubeObject,
   dryRun: boolean,
-): void {
+): Promise<void> {
   const { endpoint } = call;
   const { metadata } = object;
   const context = contextOf(call, dryRun);
@@ -94,6 +94,7 @@ export function beforeUpdate(
     ...validateObjectMetaUpdate(metadata, old.metadata),
     ...(strategy.validateUpdate?.(object, old, context) ?? []),
   ];
+  append(errors, (await strategy.validateRules?.(object, old, errors, context)) ?? []);
   const seen = new Set<string>();
   const distinct = errors.filter(
     ({ field, message }) => !seen.has(`${field}\0${message}`) && seen.add(`${field}\0${message}`),
@@ -169,7 +170,7 @@ async function decideCreate(call: Call, change: ObjectChange): Promise<Decision>
   dedupOwnerReferences(call, object, true);
   fillSystemFields(object.metadata, call.backing.clock, call.backing.random);
   await change.strategy.loadRules?.(object);
-  beforeCreate(call, change.strategy, object, dryRun);
+  await beforeCreate(call, change.strategy, object, dryRun);
   await authorizeCreate(call);
   await admission.validate(object, undefined);
   return { action: "store", object };
@@ -186,7 +187,7 @@ async function decideUpdate(call: Call, change: ObjectChange, old: KubeObject): 
   dedupOwnerReferences(call, object, true);
   checkResourceVersion(call, strategy, object, old);
   await strategy.loadRules?.(object);
-  beforeUpdate(call, strategy, object, old, dryRun);
+  await beforeUpdate(call, strategy, object, old, dryRun);
   await admission.validate(seenByAdmission(object), seenByAdmission(old));
   if (releases(call.endpoint, object, old)) return { action: "remove", object };
   return { action: "store", object };
@@ -226,6 +227,7 @@ async function updateVirtual(call: Call, change: ObjectChange): Promise<UpdateOu
   // Functions answer with what they have: what they leave out of metadata is not held against the client.
   change.strategy.prepareForUpdate?.(object, old, context);
   const errors = change.strategy.validateUpdate?.(object, old, context) ?? [];
+  append(errors, (await change.strategy.validateRules?.(object, old, errors, context)) ?? []);
   if (errors.length > 0) throw invalid(endpoint.groupKind, call.name, errors);
   await admission.validate(object, old);
   return { item: new ObjectItem(endpoint, await virtual.update(context, object, old)), outcome: "stored" };
