@@ -56,7 +56,9 @@ export async function runAPIServer(options: APIServerOptions): Promise<void> {
   const url = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
   await writeKubeconfigs(dir, pki, url);
   const removePid = writePid(dir, "apiserver");
+  let ending = false;
   endWith(async () => {
+    ending = true;
     await plane.close();
     await deciders.close();
     removePid();
@@ -64,7 +66,7 @@ export async function runAPIServer(options: APIServerOptions): Promise<void> {
   // A store that failed for good takes no write any more: whoever supervises this process may start it anew.
   setInterval(() => {
     const { trouble } = plane.state;
-    if (trouble === undefined) return;
+    if (trouble === undefined || ending) return;
     console.error(`apiserver: the store failed: ${trouble.message}`);
     removePid();
     process.exit(1);
