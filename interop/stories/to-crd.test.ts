@@ -54,6 +54,18 @@ const Gear = defineResource({
     statusReplicasPath: ".status.replicas",
     labelSelectorPath: ".status.selector",
   },
+  validations: [
+    {
+      rule: "self.spec.size != 'large' || self.spec.teeth > 5",
+      message: "large gears have many teeth",
+      fieldPath: ".spec.teeth",
+    },
+    {
+      rule: "self.metadata.name != 'forbidden'",
+      messageExpression: "'never ' + self.metadata.name",
+      reason: "FieldValueForbidden",
+    },
+  ],
   selectableFields: [".spec.size", ".spec.teeth"],
 });
 
@@ -220,6 +232,9 @@ describe("a definition as CRD and as aggregated resource", () => {
     ["a text that does not match", { teeth: 3, note: "A1" }],
     ["neither number nor text", { teeth: 3, port: true }],
     ["a map of something else", { teeth: 3, labels: { a: "b" } }],
+    ["what a rule forbids", { teeth: 4, size: "large" }],
+    ["a fraction", { teeth: 3.5 }],
+    ["null where none is allowed", { teeth: null }],
     ["an empty list", { teeth: 3, parts: [] }],
     ["a list that is too long", { teeth: 3, parts: [1, 2, 3, 4].map((n) => ({ name: `p${n}` })) }],
     ["an item without its field", { teeth: 3, parts: [{}] }],
@@ -238,6 +253,13 @@ describe("a definition as CRD and as aggregated resource", () => {
     const object = gear(`union-${status}`, spec);
     const [one, other] = [await asCRD("POST", collection, object), await aggregated("POST", collection, object)];
     expect([one.status, other.status]).toEqual([status, status]);
+  });
+
+  it("holds rules alike", async () => {
+    expect((await both("POST", collection, gear("forbidden", { teeth: 4 }))).status).toBe(422);
+    expect((await both("POST", collection, gear("wide", { teeth: 6, size: "large" }))).status).toBe(201);
+    const merge = { "content-type": "application/merge-patch+json" };
+    expect((await both("PATCH", `${collection}/wide`, { spec: { teeth: 4 } }, merge)).status).toBe(422);
   });
 
   it("reads, lists, selects and prints alike", async () => {
@@ -298,7 +320,7 @@ describe("a definition as CRD and as aggregated resource", () => {
   it("patches alike, and not in ways that need a Go type", async () => {
     const item = `${collection}/plain`;
     const patch = (type: string, body: unknown) => both("PATCH", item, body, { "content-type": `application/${type}` });
-    expect((await patch("merge-patch+json", { spec: { size: "large", note: null } })).body.spec.size).toBe("large");
+    expect((await patch("merge-patch+json", { spec: { replicas: 2, note: null } })).body.spec.replicas).toBe(2);
     expect((await patch("json-patch+json", [{ op: "replace", path: "/spec/teeth", value: 7 }])).body.spec.teeth).toBe(
       7,
     );
