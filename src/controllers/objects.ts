@@ -1,7 +1,9 @@
 /** What the controllers read of the kinds they work on; everything else in them is passed on as it is. */
-import type { KubeObject, OwnerReference } from "../api/meta.ts";
+import type { KubeObject } from "../api/meta.ts";
 import type { LabelSelectorObject } from "../api/selectors.ts";
 import { parseTime } from "../api/time.ts";
+
+export { controllerOf } from "../client/owner.ts";
 
 export const PODS = { group: "", version: "v1", resource: "pods" };
 export const NODES = { group: "", version: "v1", resource: "nodes" };
@@ -130,11 +132,6 @@ export function keyOf({ metadata }: KubeObject): string {
 export function splitKey(key: string): { readonly namespace: string; readonly name: string } {
   const slash = key.indexOf("/");
   return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
-}
-
-/** The owner that manages the object; at most one has `controller`. */
-export function controllerOf({ metadata }: KubeObject): OwnerReference | undefined {
-  return metadata.ownerReferences?.find((owner) => owner.controller === true);
 }
 
 export function conditionOf(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
