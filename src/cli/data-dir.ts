@@ -10,6 +10,8 @@ import { nodeNameOf } from "./node-name.ts";
 /** The processes of a control plane, in the order they start. */
 export const PARTS = ["apiserver", "controllers", "kubelet", "metrics-server"] as const;
 export type Part = (typeof PARTS)[number];
+/** What leaves a pid file: the parts, and what else runs beside them. */
+export type ProcessName = Part | "simulation";
 
 export interface DataDir {
   readonly path: string;
@@ -19,7 +21,7 @@ export interface DataDir {
   readonly kubeconfig: string;
   /** A part's own. */
   kubeconfigOf(part: Exclude<Part, "apiserver">): string;
-  pidFile(part: Part): string;
+  pidFile(part: ProcessName): string;
 }
 
 /** Makes the folder if need be, readable by its owner alone. */
@@ -75,7 +77,7 @@ function replaceFile(path: string, text: string): void {
 }
 
 /** Says that this process is `part`; answers how to take that back. */
-export function writePid(dir: DataDir, part: Part): () => void {
+export function writePid(dir: DataDir, part: ProcessName): () => void {
   const path = dir.pidFile(part);
   const own = `${process.pid}\n`;
   replaceFile(path, own);

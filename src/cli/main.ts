@@ -20,6 +20,15 @@ function port(text: string): number {
   return value;
 }
 
+const MOST_NODES = 1000;
+
+function nodes(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > MOST_NODES)
+    throw new InvalidArgumentError(`a number of nodes is a whole number from 1 to ${MOST_NODES}.`);
+  return value;
+}
+
 function seconds(text: string): number {
   const value = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || value <= 0)
@@ -61,6 +70,7 @@ addAutoscalerFlags(withStore(addAuthFlags(program.command("up"))))
   .addOption(new Option("--port <port>", "of the API server, on 127.0.0.1").argParser(port).default(6443))
   .addOption(dataDir())
   .option("--restart", "start a part again when it ends by itself", false)
+  .option("--demo", "simulated nodes, and an autoscaled Deployment under a load that comes and goes", false)
   .addOption(logLevel("error"))
   .action(async (options) => (await import("./up.ts")).up(options));
 
@@ -92,14 +102,19 @@ addAutoscalerFlags(program.command("controllers"))
 
 program
   .command("kubelet")
-  .description("this machine as a node: its readings, and the parts of a data folder as pods")
+  .description("this machine as a node: its readings, and the parts of a data folder as pods; or simulated nodes")
   .addOption(dataDir())
   .option("--kubeconfig <file>", "default <data-dir>/kubelet.kubeconfig")
   .addOption(new Option("--port <port>", "to serve on").argParser(port).default(10_250))
   .option("--bind-address <address>", "to serve on, and the node's address", "127.0.0.1")
   .option("--hostname-override <name>", "the node's name; default: the machine's")
+  .option("--simulate", "be simulated nodes instead, on which pods seem to run", false)
+  .addOption(new Option("--nodes <number>", "how many simulated nodes").argParser(nodes).default(1))
   .addOption(logLevel())
-  .action(async (options) => (await import("./kubelet.ts")).runKubelet(options));
+  .action(async (options) => {
+    if (options.simulate) await (await import("./simulation.ts")).runSimulation(options);
+    else await (await import("./kubelet.ts")).runKubelet(options);
+  });
 
 const metricsServer = program
   .command("metrics-server")

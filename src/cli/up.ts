@@ -15,6 +15,8 @@ export interface UpOptions extends AuthFlags, AutoscalerFlags, StoreOptions {
   readonly dataDir: string;
   /** Start a part again when it ends by itself. */
   readonly restart: boolean;
+  /** Simulated nodes, and something to watch on them. */
+  readonly demo: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -34,7 +36,7 @@ interface Running {
 }
 
 /** Its own process group: Ctrl-C reaches the supervisor alone, which stops the parts in order. */
-function startPart(part: Part, args: readonly string[]): Running {
+function startPart(part: string, args: readonly string[]): Running {
   const child = spawn(process.execPath, [...process.execArgv, MAIN, part, ...args], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     detached: true,
@@ -75,7 +77,12 @@ function argumentsOf(part: Part, options: UpOptions, dir: DataDir): string[] {
     case "kubelet":
       return [...common, "--port", "0"];
     case "metrics-server":
-      return [...common, "--secure-port", "0", "--quick-start"];
+      return [
+        ...common,
+        ...["--secure-port", "0", "--quick-start"],
+        // As often as the original's flag allows.
+        ...(options.demo ? ["--metric-resolution", "10s"] : []),
+      ];
   }
 }
 

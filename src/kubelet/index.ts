@@ -2,3 +2,4 @@
 export { type Kubelet, type KubeletOptions, startKubelet } from "./kubelet.ts";
 export { type Machine, thisMachine } from "./machine.ts";
 export { ensureNodeRBAC, NODE_GROUP, nodeUser } from "./rbac.ts";
+export { type Fleet, type FleetOptions, startFleet } from "./simulation/fleet.ts";

@@ -1,15 +1,12 @@
 /** This machine as a node: it registers, beats, shows Tenon's own processes as pods, and answers `/metrics/resource` (spec: metrics 1). */
 import { statfs } from "node:fs/promises";
-import { gzip } from "node:zlib";
 import type { Clock, Random } from "../api/clock.ts";
 import type { JSONObject, KubeObject } from "../api/meta.ts";
 import { hasReason } from "../api/status.ts";
 import { type Delegated, delegatedAuth } from "../auth/delegated/index.ts";
 import type { Client } from "../client/client.ts";
 import { createInformer } from "../client/informer.ts";
-import type { Exchange } from "../server/exchange.ts";
 import { type Logger, SILENT } from "../server/logger.ts";
-import { requireRead } from "../server/paths.ts";
 import { RouteTable } from "../server/routes.ts";
 import { createServer, type ListenAddress } from "../server/server.ts";
 import type { ServingCertificate } from "../server/transports/listener.ts";
@@ -20,6 +17,7 @@ import type { Machine } from "./machine.ts";
 import { MIRROR_ANNOTATION, mirrorPod, mirrorPodName, mirrorStatus, NAMESPACE, type Node } from "./mirror-pod.ts";
 import { type NodeFacts, nodeLabels, nodeStatus, sameStatus, stoppedStatus } from "./node-object.ts";
 import { type Part, readParts } from "./parts.ts";
+import { sendReadings } from "./readings.ts";
 
 export interface KubeletOptions {
   /** The main API server, as this node. */
@@ -55,6 +53,8 @@ const PODS_MILLISECONDS = 1000;
 const STATUS_MILLISECONDS = 10_000;
 const REPORT_MILLISECONDS = 300_000;
 const FAREWELL_MILLISECONDS = 2000;
+/** Only processes that run already are pods here: a scheduler must not send others. */
+const NO_CONTAINERS = { key: "tenon.dev/no-containers", effect: "NoSchedule" };
 
 /** Resolves when the node is registered and the server listens. Rejects when the main API server refuses this node. */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
@@ -85,7 +85,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     logger,
     tls: options.tls,
   });
-  server.paths.set("/metrics/resource", (exchange) => serveReadings(exchange, readings(options)));
+  server.paths.set("/metrics/resource", (exchange) => sendReadings(exchange, readings(options)));
 
   const nodes = client.resource(NODES);
   const pods = client.resource(PODS, NAMESPACE);
@@ -124,11 +124,15 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     try {
       return await nodes.create({
         metadata: { name: nodeName, labels },
+        spec: { taints: [NO_CONTAINERS] },
         status: nodeStatus(now, undefined, clock.now()),
       });
     } catch (error) {
       if (!hasReason(error, "AlreadyExists")) throw error;
-      return await nodes.patch(nodeName, "merge", { metadata: { labels } });
+      const node = await nodes.patch(nodeName, "merge", { metadata: { labels } });
+      const taints: { key: string }[] = node["spec"]?.taints ?? [];
+      if (taints.some(({ key }) => key === NO_CONTAINERS.key)) return node;
+      return await nodes.patch(nodeName, "merge", { spec: { taints: [...taints, NO_CONTAINERS] } });
     }
   }
 
@@ -263,17 +267,4 @@ function readings({ machine, partsFolder, nodeName }: KubeletOptions): string {
       : [{ ...reading, namespace: NAMESPACE, pod: mirrorPodName(name, nodeName), container: name }],
   );
   return resourceMetrics(node, containers);
-}
-
-const TEXT = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
-
-async function serveReadings(exchange: Exchange, text: string): Promise<void> {
-  requireRead(exchange);
-  const { response } = exchange;
-  if (!/\bgzip\b/.test(exchange.header("accept-encoding") ?? "")) return response.send(200, TEXT, text);
-  const body = await new Promise<Buffer>((resolve, reject) => {
-    gzip(text, { level: 1 }, (error, result) => (error === null ? resolve(result) : reject(error)));
-  });
-  response.setHeader("Content-Encoding", "gzip");
-  response.send(200, TEXT, body);
 }
