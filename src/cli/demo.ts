@@ -3,16 +3,15 @@ import type { GroupVersionResource, KubeObject } from "../api/meta.ts";
 import type { Client } from "../client/client.ts";
 import { createIfMissing } from "../client/ensure.ts";
 
-export const DEMO_NODES = 3;
-export const DEMO_DEPLOYMENT = "shop";
+const NAME = "shop";
 const NAMESPACE = "default";
-const labels = { app: DEMO_DEPLOYMENT };
+const labels = { app: NAME };
 
-/** Quiet for half a minute, then busy: one pod is enough for the first, ten for the second. */
-const LOAD = "steps(100m for 30s, 1200m for 90s)";
+/** Quiet for half a minute, busy, and quiet again: one pod is enough for the one, ten for the other. */
+const LOAD = "steps(100m for 30s, 1200m for 90s, 100m for 30s)";
 
 const DEPLOYMENT: KubeObject = {
-  metadata: { name: DEMO_DEPLOYMENT, namespace: NAMESPACE, labels },
+  metadata: { name: NAME, namespace: NAMESPACE, labels },
   spec: {
     replicas: 1,
     selector: { matchLabels: labels },
@@ -40,15 +39,15 @@ const DEPLOYMENT: KubeObject = {
 };
 
 const SERVICE: KubeObject = {
-  metadata: { name: DEMO_DEPLOYMENT, namespace: NAMESPACE, labels },
+  metadata: { name: NAME, namespace: NAMESPACE, labels },
   spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] },
 };
 
 /** Down again soon after the load is gone; by itself an autoscaler would wait for five minutes. */
 const AUTOSCALER: KubeObject = {
-  metadata: { name: DEMO_DEPLOYMENT, namespace: NAMESPACE },
+  metadata: { name: NAME, namespace: NAMESPACE },
   spec: {
-    scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: DEMO_DEPLOYMENT },
+    scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: NAME },
     minReplicas: 1,
     maxReplicas: 10,
     metrics: [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 60 } } }],

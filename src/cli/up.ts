@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import pc from "picocolors";
 import { type AuthFlags, authArguments } from "./auth-flags.ts";
 import { type AutoscalerFlags, autoscalerArguments } from "./autoscaler-flags.ts";
-import { type DataDir, openDataDir, PARTS, type Part } from "./data-dir.ts";
+import { type DataDir, openDataDir, PARTS, type ProcessName } from "./data-dir.ts";
 import { onEndSignal, type ReadyMessage } from "./lifetime.ts";
 import type { LogLevel } from "./logging.ts";
 import { etcdAddress, type StoreOptions } from "./store.ts";
@@ -26,6 +26,7 @@ const MAIN = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./main.ts"
 /** A part that does not end by itself this long after it was asked to is killed. */
 const PATIENCE_MILLISECONDS = 15_000;
 const RESTART_DELAY_MILLISECONDS = 1000;
+const DEMO_NODES = 3;
 const METRICS_PAUSE_MILLISECONDS = 100;
 const METRICS_ROUNDS = 200;
 
@@ -62,7 +63,7 @@ async function stopPart({ process: child, ended }: Running): Promise<void> {
   clearTimeout(kill);
 }
 
-function argumentsOf(part: Part, options: UpOptions, dir: DataDir): string[] {
+function argumentsOf(part: ProcessName, options: UpOptions, dir: DataDir): string[] {
   const common = ["--data-dir", dir.path, "--log-level", options.logLevel];
   switch (part) {
     case "apiserver":
@@ -73,15 +74,22 @@ function argumentsOf(part: Part, options: UpOptions, dir: DataDir): string[] {
         ...["--allow-loopback-endpoints", "--aggregator-default-ca", `${dir.pki}/ca.crt`],
       ];
     case "controllers":
-      return [...common, ...autoscalerArguments(options)];
+      return [
+        ...common,
+        ...autoscalerArguments(options),
+        // One who watches should not have to wait for what a cluster does not mind.
+        ...(options.demo ? ["--horizontal-pod-autoscaler-sync-period", "5s"] : []),
+      ];
     case "kubelet":
       return [...common, "--port", "0"];
+    case "simulation":
+      return [...common, "--port", "0", "--simulate", "--nodes", String(DEMO_NODES)];
     case "metrics-server":
       return [
         ...common,
         ...["--secure-port", "0", "--quick-start"],
         // As often as the original's flag allows.
-        ...(options.demo ? ["--metric-resolution", "10s"] : []),
+        ...(options.demo ? ["--metric-resolution", "10s", "--kubelet-request-timeout", "5s"] : []),
       ];
   }
 }
@@ -99,18 +107,20 @@ export async function up(options: UpOptions): Promise<void> {
   // A bad address is refused before anything starts.
   etcdAddress(options);
   const dir = openDataDir(options.dataDir);
-  const running = new Map<Part, Running>();
+  const running = new Map<ProcessName, Running>();
+  const parts: readonly ProcessName[] = options.demo ? [...PARTS, "simulation"] : PARTS;
   let stopping = false;
 
   const stopAll = async () => {
     stopping = true;
-    for (const part of PARTS.toReversed()) {
+    for (const part of parts.toReversed()) {
       const one = running.get(part);
       if (one !== undefined) await stopPart(one);
     }
   };
-  const start = (part: Part): Running => {
-    const one = startPart(part, argumentsOf(part, options, dir));
+  const start = (part: ProcessName): Running => {
+    const command = part === "simulation" ? "kubelet" : part;
+    const one = startPart(command, argumentsOf(part, options, dir));
     running.set(part, one);
     void one.ended.then(() => {
       if (stopping || running.get(part) !== one) return;
@@ -119,7 +129,9 @@ export async function up(options: UpOptions): Promise<void> {
       console.error(colors.yellow(`${part} ended (${signalCode ?? `code ${exitCode}`})`));
       if (options.restart) setTimeout(() => !stopping && start(part), RESTART_DELAY_MILLISECONDS);
       else if (part !== "apiserver")
-        console.error(`start it again with: npm run tenon -- ${part} --data-dir ${relative("", dir.path) || "."}`);
+        console.error(
+          `start it again with: npm run tenon -- ${command}${part === command ? "" : " --simulate"} --data-dir ${relative("", dir.path) || "."}`,
+        );
       else void stopAll().then(() => process.exit(1));
     });
     return one;
@@ -129,9 +141,10 @@ export async function up(options: UpOptions): Promise<void> {
 
   try {
     const { url } = await start("apiserver").ready;
-    await Promise.all(PARTS.filter((part) => part !== "apiserver").map((part) => start(part).ready));
+    await Promise.all(parts.filter((part) => part !== "apiserver").map((part) => start(part).ready));
+    if (options.demo) await demonstrate(dir);
     await metricsServed(dir);
-    announceAll(url ?? "", dir, running);
+    announceAll(url ?? "", dir, running, options.demo);
   } catch (error) {
     if (stopping) return;
     console.error(error instanceof Error ? error.message : error);
@@ -155,10 +168,23 @@ async function metricsServed(dir: DataDir): Promise<void> {
   });
 }
 
-function announceAll(url: string, dir: DataDir, running: ReadonlyMap<Part, Running>): void {
+async function demonstrate(dir: DataDir): Promise<void> {
+  const [{ asAdministrator }, { createDemo }] = await Promise.all([import("./part-client.ts"), import("./demo.ts")]);
+  await asAdministrator(dir, createDemo);
+}
+
+function announceAll(url: string, dir: DataDir, running: ReadonlyMap<ProcessName, Running>, demo: boolean): void {
   const parts = [...running].map(([part, { process: child }]) => `${part} ${child.pid}`).join(", ");
   const kubectl = `kubectl --kubeconfig ${relative("", dir.kubeconfig)}`;
   console.log(`${colors.green("ready")}  ${url}  ${colors.dim(`(${parts})`)}`);
+  if (demo) {
+    console.log(
+      "  A load comes after half a minute, stays for 90 s, goes for a minute, and so on. Watch what follows it:",
+    );
+    console.log(`       ${kubectl} get hpa -w`);
+    console.log(`       ${kubectl} top pods`);
+    console.log(`       ${kubectl} get events --field-selector involvedObject.kind=HorizontalPodAutoscaler -w`);
+  }
   console.log(`  try  ${kubectl} get apiservices`);
   console.log(`       ${kubectl} top nodes`);
   console.log(`       ${kubectl} create deployment hello --image=example.com/hello`);
