@@ -22,7 +22,7 @@ export interface Expression {
 export type CompileError = { readonly syntax: string } | { readonly instantiation: string };
 
 export function compile(text: string, env: Environment): { expression: Expression } | CompileError {
-  const parsed = parse(text, env.macros);
+  const parsed = parse(text, env.macros, env.escapedNames);
   if ("errors" in parsed) return { syntax: parsed.errors.render(text) };
   const { expr } = parsed;
   const errors = check(expr, env);

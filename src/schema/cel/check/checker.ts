@@ -228,7 +228,7 @@ class Checker {
     let joined: CelType | undefined;
     elements.forEach((element, i) => {
       const type = this.#optionally(element, optional?.[i] === true);
-      joined = this.#join(element, joined, type);
+      joined = this.#join(joined, type);
     });
     return listOf(joined ?? this.#fresh());
   }
@@ -237,8 +237,8 @@ class Checker {
     let keys: CelType | undefined;
     let values: CelType | undefined;
     for (const { key, value, optional } of entries) {
-      keys = this.#join(key, keys, this.check(key));
-      values = this.#join(value, values, this.#optionally(value, optional));
+      keys = this.#join(keys, this.check(key));
+      values = this.#join(values, this.#optionally(value, optional));
     }
     return mapOf(keys ?? this.#fresh(), values ?? this.#fresh());
   }
@@ -252,12 +252,10 @@ class Checker {
     return type;
   }
 
-  #join(expr: Expr, joined: CelType | undefined, type: CelType): CelType {
+  #join(joined: CelType | undefined, type: CelType): CelType {
     if (joined === undefined) return type;
     if (this.#assignable(joined, type)) return moreGeneral(joined, type);
-    if (!this.#env.homogeneous) return DYN;
-    this.#mismatch(expr.at, this.#bindings.apply(joined, true), this.#bindings.apply(type, true));
-    return ERROR;
+    return DYN;
   }
 
   #struct(expr: Struct): CelType {

@@ -11,10 +11,13 @@ export interface Environment {
   readonly types: ReadonlyMap<string, CelType>;
   /** Prefix of names, outermost last: `a.b`. Kubernetes uses none. */
   readonly container: string;
-  /** Elements of list and map literals must be of one type (Kubernetes' rule). */
-  readonly homogeneous: boolean;
-  /** Literal arguments that can never be right are compile errors: patterns, durations, timestamps (Kubernetes' rule). */
+  /**
+   * Kubernetes' rules for literals: elements are of one type, and arguments that can never be right (patterns, durations, timestamps)
+   * are errors.
+   */
   readonly checkLiterals: boolean;
+  /** Fields may be named in backticks; Kubernetes does not allow it. */
+  readonly escapedNames?: boolean;
 }
 
 /** The names of CEL's own types. */
@@ -27,7 +30,7 @@ export const STANDARD_TYPES: ReadonlyMap<string, CelType> = new Map([
   ["map", mapOf(param("A"), param("B"))],
   ["google.protobuf.Timestamp", NAMED.get("timestamp")!],
   ["google.protobuf.Duration", NAMED.get("duration")!],
-  ["optional_type", opaque("optional_type", param("V"))],
+  ["optional_type", opaque("optional_type")],
 ]);
 
 /** The names a name may mean, innermost container first; a leading dot means exactly the rest. */

@@ -52,7 +52,8 @@ function clauseText(verb: string, value: Value, precision: number): string | Cel
     case "f":
       return real(value, (number) => group(fixed(number, precision)), "fixed-point");
     case "e":
-      return real(value, (number) => scientific(number, precision), "scientific");
+      // The precision is taken for a width, which only shows around what is no number.
+      return real(value, scientific, "scientific", precision);
     case "b":
       if (typeof value === "boolean") return value ? "1" : "0";
       return integerText(value, 2) ?? wrong("only integers and bools can be formatted as binary", undefined, value);
@@ -94,7 +95,7 @@ const WORDS: Record<string, number> = {
   "-Infinity": Number.NEGATIVE_INFINITY,
 };
 
-function real(value: Value, print: (value: number) => string, kind: string): string | CelError {
+function real(value: Value, print: (value: number) => string, kind: string, width = 0): string | CelError {
   const number =
     value instanceof Double
       ? value.value
@@ -102,9 +103,9 @@ function real(value: Value, print: (value: number) => string, kind: string): str
         ? WORDS[value]
         : undefined;
   if (number === undefined) return wrong(kind, "doubles", value);
-  if (Number.isNaN(number)) return "NaN";
-  if (!Number.isFinite(number)) return number > 0 ? "∞" : "-∞";
-  return print(number);
+  if (Number.isNaN(number)) return "NaN".padStart(width);
+  if (!Number.isFinite(number)) return (number > 0 ? "∞" : "-∞").padStart(width);
+  return print(number).padStart(width);
 }
 
 /** Thousands are set apart. */
@@ -127,9 +128,9 @@ const SUPERSCRIPTS: Record<string, string> = {
   9: "⁹",
 };
 
-function scientific(value: number, precision: number): string {
-  const [mantissa, exponent] = value.toExponential(Math.min(precision, 100)).split("e") as [string, string];
+function scientific(value: number): string {
+  const [mantissa, exponent] = value.toExponential(DEFAULT_PRECISION).split("e") as [string, string];
   const power = Number(exponent);
   const digits = `${power < 0 ? "-" : ""}${String(Math.abs(power)).padStart(2, "0")}`;
-  return `${mantissa}\u202f×\u202f10${[...digits].map((digit) => SUPERSCRIPTS[digit]).join("")}`;
+  return `${mantissa}×10${[...digits].map((digit) => SUPERSCRIPTS[digit]).join("")}`;
 }

@@ -23,6 +23,9 @@ export class NamedFormat extends Opaque {
   equals(other: Opaque): boolean {
     return other === this;
   }
+  override size(): number {
+    return this.patternSize;
+  }
 }
 
 const matching =
@@ -55,14 +58,14 @@ const FORMATS = new Map(
     new NamedFormat("dns1123SubdomainPrefix", 60, (text) => dns1123Subdomain(text, true)),
     new NamedFormat("dns1035LabelPrefix", 30, (text) => dns1035Label(text, true)),
     new NamedFormat("labelValue", 40, labelValue),
-    new NamedFormat("uri", 1000, (text) => {
+    new NamedFormat("uri", 1104, (text) => {
       const error = requestURIError(text);
       return error === undefined ? [] : [error];
     }),
-    new NamedFormat("uuid", 80, matching(UUID, "does not match the UUID format")),
-    new NamedFormat("byte", 80, matching(BASE64, "invalid base64")),
-    new NamedFormat("date", 100, date),
-    new NamedFormat("datetime", 100, (text) => (parseTimestamp(text) instanceof Timestamp ? [] : ["invalid datetime"])),
+    new NamedFormat("uuid", 72, matching(UUID, "does not match the UUID format")),
+    new NamedFormat("byte", 84, matching(BASE64, "invalid base64")),
+    new NamedFormat("date", 72, date),
+    new NamedFormat("datetime", 72, (text) => (parseTimestamp(text) instanceof Timestamp ? [] : ["invalid datetime"])),
   ].map((format) => [format.name, format]),
 );
 

@@ -15,14 +15,7 @@ import { STRING_FUNCTIONS } from "./strings.ts";
 import { URL_FUNCTIONS } from "./urls.ts";
 
 /** Names that are types and can be compared with `type(x)`. */
-const TYPES = [
-  "net.IP",
-  "net.CIDR",
-  "kubernetes.Quantity",
-  "kubernetes.Semver",
-  "kubernetes.URL",
-  "kubernetes.NamedFormat",
-];
+const TYPES = ["net.IP", "net.CIDR"];
 
 let environment: Environment | undefined;
 
@@ -51,7 +44,6 @@ export function kubernetesEnvironment(): Environment {
       ...TYPES.map((name): [string, ReturnType<typeof opaque>] => [name, opaque(name)]),
     ]),
     container: "",
-    homogeneous: true,
     checkLiterals: true,
   };
   return environment;

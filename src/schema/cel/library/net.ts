@@ -1,6 +1,6 @@
 /** Kubernetes' libraries for IP addresses and networks. */
 import { declare, type Overload } from "../check/declarations.ts";
-import { CelError } from "../values/errors.ts";
+import { CelError, NO_SUCH_OVERLOAD } from "../values/errors.ts";
 import {
   type Address,
   AddressError,
@@ -80,7 +80,7 @@ function cidr(text: string): CIDR | CelError {
 }
 
 function containsIP(range: CIDR, other: IP | CelError): Value {
-  return other instanceof CelError ? other : inNetwork(range.network, other.address);
+  return other instanceof CelError ? NO_SUCH_OVERLOAD : inNetwork(range.network, other.address);
 }
 
 function containsCIDR({ network }: CIDR, other: CIDR | CelError): Value {
@@ -153,5 +153,3 @@ export const NET_FUNCTIONS: readonly Overload[] = [
     ({ network }: CIDR) => `${formatAddress(network.address)}/${network.bits}`,
   ),
 ];
-
-export const NET_TYPES = ["net.IP", "net.CIDR"] as const;

@@ -24,10 +24,18 @@ class QuantityValue extends Opaque {
 function parse(text: string): QuantityValue | CelError {
   try {
     const quantity = parseQuantity(text);
-    return new QuantityValue(quantity, !/[.num]|[eE]-/.test(text));
+    return new QuantityValue(quantity, isWhole(text));
   } catch (error) {
     return new CelError((error as Error).message);
   }
+}
+
+const EXPONENTS: Record<string, number> = { n: -9, u: -6, m: -3, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+
+/** As written, without looking at trailing zeros: `1000m` is not, `1.5e3` is. */
+function isWhole(text: string): boolean {
+  const [, fraction = "", power, suffix = ""] = /(?:\.(\d*))?(?:[eE]([+-]?\d+)|([a-zA-Z]*))$/.exec(text) ?? [];
+  return fraction.length <= (power === undefined ? (EXPONENTS[suffix] ?? 0) : Number(power));
 }
 
 /** Undefined: not a whole number of 64 bits. */

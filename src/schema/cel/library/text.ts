@@ -8,13 +8,13 @@ import { compareStrings } from "../values/strings.ts";
 import { Duration, formatDuration, formatTimestamp, plainDecimal, Timestamp } from "../values/time.ts";
 import { TypeValue, typeOfValue, type Value } from "../values/value.ts";
 
-/** As Go's `%g`: an exponent from 10^21 up and below 10^-4, two digits of it at least. */
+/** As Go's `%g`: an exponent from a million up and below 10^-4, two digits of it at least. */
 export function formatDouble(value: number): string {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
   const size = Math.abs(value);
   if (size === 0) return Object.is(value, -0) ? "-0" : "0";
-  if (size >= 1e-4 && size < 1e21) return plainDecimal(value);
+  if (size >= 1e-4 && size < 1e6) return plainDecimal(value);
   return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
 }
 

@@ -30,22 +30,22 @@ class URLValue extends Opaque {
 
 /** A URL with a scheme, or an absolute path. The fragment is taken off, which upstream's check leaves on. */
 function parse(text: string): URLValue | CelError {
-  const checked = split(text, text);
+  const checked = split(text, text, true);
   if (typeof checked === "string")
     return new CelError(`URL parse error during conversion from string: parse ${goQuote(text)}: ${checked}`);
   const hash = text.indexOf("#");
-  if (hash === -1) return checked;
-  const rest = split(text.slice(0, hash), text);
-  return typeof rest === "string" ? checked : rest;
+  const plain = split(hash === -1 ? text : text.slice(0, hash), text, false);
+  return typeof plain === "string" ? checked : plain;
 }
 
 /** What is wrong, when a text is no URL of a request. */
 export function requestURIError(text: string): string | undefined {
-  const parsed = split(text, text);
+  const parsed = split(text, text, true);
   return typeof parsed === "string" ? `parse ${goQuote(text)}: ${parsed}` : undefined;
 }
 
-function split(text: string, whole: string): URLValue | string {
+/** `request`: as the target of a request, where two slashes begin a path like one. */
+function split(text: string, whole: string, request: boolean): URLValue | string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (/[\x00-\x1f\x7f]/.test(text)) return "net/url: invalid control character in URL";
   if (text === "") return "empty url";
@@ -62,15 +62,13 @@ function split(text: string, whole: string): URLValue | string {
     return scheme === "" ? "invalid URI for request" : new URLValue(whole, { scheme, host: "", path: "", query });
   }
   let host = "";
-  if (rest.startsWith("//") && (scheme !== "" || !rest.startsWith("///"))) {
-    if (scheme !== "") {
-      const end = rest.indexOf("/", 2);
-      const authority = end === -1 ? rest.slice(2) : rest.slice(2, end);
-      rest = end === -1 ? "" : rest.slice(end);
-      const wrong = checkAuthority(authority);
-      if (wrong !== undefined) return wrong;
-      host = unescapeHost(authority.slice(authority.lastIndexOf("@") + 1));
-    }
+  if (rest.startsWith("//") && (scheme !== "" || (!request && !rest.startsWith("///")))) {
+    const end = rest.indexOf("/", 2);
+    const authority = end === -1 ? rest.slice(2) : rest.slice(2, end);
+    rest = end === -1 ? "" : rest.slice(end);
+    const wrong = checkAuthority(authority);
+    if (wrong !== undefined) return wrong;
+    host = unescapeHost(authority.slice(authority.lastIndexOf("@") + 1));
   }
   const bad = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(rest);
   if (bad !== null) return `invalid URL escape ${goQuote(bad[0])}`;

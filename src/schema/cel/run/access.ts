@@ -34,7 +34,8 @@ export function accessOptional(target: Value, key: Value): Value {
 export function has(target: Value, field: string): Value {
   if (target instanceof Optional) return target.value === undefined ? false : has(target.value, field);
   if (target instanceof CelError) return target;
-  if (!(target instanceof MapValue)) return noSuchKey(field);
+  if (target instanceof ListValue) return indexOf(field) as CelError;
+  if (!(target instanceof MapValue)) return false;
   const found = target.find(field);
   return found !== undefined;
 }

@@ -1,7 +1,7 @@
 /** Calls of functions: the implementation is chosen by the checker where it could, by the values where it could not. */
 import type { Overload } from "../check/declarations.ts";
 import type { Call } from "../syntax/ast.ts";
-import { CelError } from "../values/errors.ts";
+import { CelError, NO_SUCH_OVERLOAD, noSuchFunction } from "../values/errors.ts";
 import { isOfType, typeOfValue, type Value } from "../values/value.ts";
 import { type Cost, costOf } from "./cost.ts";
 import type { Eval } from "./frame.ts";
@@ -23,6 +23,8 @@ const CONVERSIONS = new Set([
 ]);
 /** Calls whose cost depends on what they give. */
 const COST_AFTER = new Set(["join", "slice"]);
+/** Functions that do not say which they are when they are given what they do not take. */
+const UNNAMED = new Set(["startsWith", "endsWith", "contains", "matches"]);
 const PATTERNS = new Set(["matches", "find", "findAll"]);
 
 /** Throws a `PlanError` for constants the function can never take. */
@@ -60,6 +62,8 @@ function dispatch(name: string, overloads: readonly Overload[]): Run {
     for (const overload of overloads) {
       if (args.every((arg, i) => isOfType(arg, overload.args[i]!))) return overload.run(...args);
     }
+    if (UNNAMED.has(name)) return NO_SUCH_OVERLOAD;
+    if (name === "size") return noSuchFunction(name);
     return new CelError(`no such overload: ${name}(${args.map((arg) => typeOfValue(arg).name).join(", ")})`);
   };
 }
@@ -69,7 +73,7 @@ function unary(only: Overload | undefined, run: Run, operand: Eval, cost: Cost |
   return (frame) => {
     const value = operand(frame);
     if (value instanceof CelError) {
-      frame.cost += 1;
+      frame.cost += cost === undefined ? 1 : cost([value], value);
       return value;
     }
     if (!after) frame.charge(cost === undefined ? 1 : cost([value], null));
@@ -91,8 +95,9 @@ function binary(
     const a = left(frame);
     const b = right(frame);
     if (a instanceof CelError || b instanceof CelError) {
-      frame.cost += 1;
-      return a instanceof CelError ? a : b;
+      const failed = a instanceof CelError ? a : b;
+      frame.cost += cost === undefined ? 1 : cost([a, b], failed);
+      return failed;
     }
     if (!after) frame.charge(cost === undefined ? 1 : cost([a, b], null));
     const result =
@@ -112,7 +117,7 @@ function nary(run: Run, operands: Eval[], cost: Cost | undefined, after: boolean
       args.push(value);
     }
     if (failed !== undefined) {
-      frame.cost += 1;
+      frame.cost += cost === undefined ? 1 : cost(args, failed);
       return failed;
     }
     if (!after) frame.charge(cost === undefined ? 1 : cost(args, null));

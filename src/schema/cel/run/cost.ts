@@ -13,7 +13,6 @@ export const STRUCT_COST = 40;
 const CHARACTER = 0.1;
 /** A pattern is taken to have a state for every four characters. */
 const PATTERN_CHARACTER = 0.25;
-const MAX_FORMAT_PATTERN = 128;
 
 /** What `size()` gives, one for what has no size. */
 export function sizeOf(value: Value): number {
@@ -26,6 +25,7 @@ export function sizeOf(value: Value): number {
 
 /** The cost of comparing two values: the smaller one is traversed. */
 export function compareCost(a: Value, b: Value): number {
+  if (a instanceof Opaque) return 1;
   return Math.ceil(Math.min(sizeOf(a), sizeOf(b)) * CHARACTER);
 }
 
@@ -104,7 +104,7 @@ const BY_FUNCTION: Record<string, Cost> = {
   ...all(["replace", "split", "ip.isCanonical"], traverse(2)),
   ...all(["find", "findAll"], match),
   join: (_, result) => Math.ceil(sizeOf(result) * 2 * CHARACTER),
-  validate: (args) => matchCost(args[1]!, MAX_FORMAT_PATTERN),
+  validate: ([format, text]) => matchCost(text!, sizeOf(format!)),
 };
 
 /** By overload: CEL's own, and those whose name does not say enough. */

@@ -3,7 +3,7 @@ import { ACCUMULATOR, type Comprehension, type Expr, OPERATOR } from "../syntax/
 import { CelError, NO_SUCH_OVERLOAD } from "../values/errors.ts";
 import { ListValue } from "../values/list.ts";
 import { LiteralMap, MapValue } from "../values/map.ts";
-import { typeOfValue, type Value } from "../values/value.ts";
+import { goTypeName, type Value } from "../values/value.ts";
 import { LIST_COST } from "./cost.ts";
 import type { Eval, Frame } from "./frame.ts";
 import { isConstant, type Plan, type Planner } from "./plan.ts";
@@ -43,7 +43,7 @@ export function planLoop(planner: Planner, loop: Comprehension): Plan {
           if (second !== -1) frame.slots[second] = elements.find(key)!;
           if (!step(frame)) break;
         }
-      } else return new CelError(`got '${typeOfValue(elements).name}', expected iterable type`);
+      } else return new CelError(`got '${goTypeName(elements)}', expected iterable type`);
       return result(frame);
     },
   };

@@ -100,7 +100,9 @@ export function negate(a: Value): Value {
   if (isInt(a)) return negateInt(a);
   if (a instanceof Double) return new Double(-a.value);
   if (a instanceof Duration) return negateDuration(a);
-  return typeof a === "boolean" ? NO_SUCH_OVERLOAD : unsupported("-_");
+  return typeof a === "boolean" || typeof a === "string" || a instanceof Timestamp
+    ? NO_SUCH_OVERLOAD
+    : unsupported("-_");
 }
 
 const ordered =
@@ -130,7 +132,7 @@ export function contains(element: Value, container: Value): Value {
     const found = container.find(element);
     return found instanceof CelError ? found : found !== undefined;
   }
-  if (!(container instanceof ListValue)) return unsupported("@in");
+  if (!(container instanceof ListValue)) return NO_SUCH_OVERLOAD;
   let failed: CelError | undefined;
   for (let i = 0; i < container.size; i++) {
     const same = equal(container.get(i), element);

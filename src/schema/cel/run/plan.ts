@@ -11,7 +11,8 @@ import { equal } from "../values/compare.ts";
 import { CelError, NO_SUCH_OVERLOAD, noSuchKey } from "../values/errors.ts";
 import { ListValue } from "../values/list.ts";
 import { keyOf, LiteralMap } from "../values/map.ts";
-import { Optional, TypeValue, typeOfValue, type Value } from "../values/value.ts";
+import { Double } from "../values/numbers.ts";
+import { goTypeName, Optional, TypeValue, typeOfValue, type Value } from "../values/value.ts";
 import { access, accessOptional, has } from "./access.ts";
 import { invoke } from "./call.ts";
 import { compareCost, joinCost, LIST_COST, MAP_COST, STRUCT_COST, sizeOf, traversesOperands } from "./cost.ts";
@@ -135,8 +136,10 @@ export class Planner {
       return {
         run: (frame) => {
           const target = root(frame);
-          frame.cost += 1;
-          return has(target, field);
+          const found = has(target, field);
+          // Of an optional only what is there is looked at.
+          if (!(target instanceof CelError || (found === false && target instanceof Optional))) frame.cost += 1;
+          return found;
         },
       };
     }
@@ -148,8 +151,12 @@ export class Planner {
     return {
       run: (frame) => {
         const target = root(frame);
+        if (!(target instanceof ObjectView)) {
+          const found = access(target, field);
+          frame.cost += isSkipped(target, found) ? cost : total;
+          return found;
+        }
         frame.cost += total;
-        if (!(target instanceof ObjectView)) return access(target, field);
         if (target.shape !== shape) {
           shape = target.shape;
           property = shape.get(field);
@@ -167,12 +174,13 @@ export class Planner {
     const read = optional ? accessOptional : access;
     if (isConstant(index)) {
       const key = index.constant;
+      if (keyOf(key) === undefined && !(key instanceof Double))
+        throw new PlanError(`invalid qualifier type: ${goTypeName(key)}`);
       return {
         run: (frame) => {
           const target = root(frame);
-          if (target instanceof CelError) return target;
           const found = read(target, key);
-          frame.cost += optional && found instanceof Optional && found.value === undefined ? cost : total;
+          frame.cost += isSkipped(target, found) || (optional && isNone(found)) ? cost : total;
           return found;
         },
       };
@@ -180,11 +188,14 @@ export class Planner {
     return {
       run: (frame) => {
         const target = root(frame);
-        if (target instanceof CelError) return target;
+        if (target instanceof CelError) {
+          frame.cost += cost;
+          return target;
+        }
         const key = index.run(frame);
-        if (key instanceof CelError) return key;
-        frame.cost += total;
-        return read(target, key);
+        const found = key instanceof CelError ? key : read(target, key);
+        frame.cost += isSkipped(target, found) || (optional && isNone(found)) ? cost : total;
+        return found;
       },
     };
   }
@@ -218,6 +229,7 @@ export class Planner {
     }
     const operator = Object.hasOwn(BINARY, expr.name) ? BINARY[expr.name] : undefined;
     if (operator !== undefined) return this.#binary(expr.args, operator, operatorCost(expr.overloads));
+    if (expr.target !== undefined && (expr.name === "or" || expr.name === "orValue")) return this.#or(expr);
     const args = (expr.target === undefined ? expr.args : [expr.target, ...expr.args]).map((arg) => this.plan(arg));
     return invoke(expr, args);
   }
@@ -316,6 +328,22 @@ export class Planner {
     };
   }
 
+  /** `a.or(b)`, `a.orValue(b)`: cost nothing, and the other is looked at only when there is no first. */
+  #or(expr: Call): Plan {
+    const first = this.plan(expr.target!).run;
+    const other = this.plan(expr.args[0]!).run;
+    const unwrap = expr.name === "orValue";
+    return {
+      run: (frame) => {
+        const optional = first(frame);
+        if (optional instanceof CelError) return optional;
+        if (!(optional instanceof Optional)) return NO_SUCH_OVERLOAD;
+        if (optional.value === undefined) return other(frame);
+        return unwrap ? optional.value : optional;
+      },
+    };
+  }
+
   #conditional(expr: Call): Plan {
     const condition = this.plan(expr.args[0]!).run;
     const yes = this.plan(expr.args[1]!, true).run;
@@ -379,7 +407,6 @@ export class Planner {
         }
         const normal = keyOf(k);
         if (normal === undefined) return new CelError(`unsupported key type: ${typeOfValue(k).name}`);
-        if (made.has(normal)) return new CelError(`Failed with repeated key`);
         made.set(normal, [k, v]);
       }
       return new LiteralMap(made);
@@ -394,6 +421,13 @@ export class Planner {
       },
     };
   }
+}
+
+const isNone = (value: Value): boolean => value instanceof Optional && value.value === undefined;
+
+/** Nothing was looked at: the target is an error, or an optional that does not have it. */
+function isSkipped(target: Value, found: Value): boolean {
+  return target instanceof CelError || (target instanceof Optional && isNone(found));
 }
 
 /** A literal of constants is a constant; a wrong one is an error each time it is looked at. */

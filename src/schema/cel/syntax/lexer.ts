@@ -27,6 +27,7 @@ const SINGLE_SIGNS = new Set("<>[]{}().,-!?:+*/%");
 
 const IDENT = /[A-Za-z_][A-Za-z0-9_]*/y;
 const ESCAPED = /`[A-Za-z0-9_.\-/ ]+`/y;
+const ESCAPED_PART = /`[A-Za-z0-9_.\-/ ]*/y;
 const DOUBLE = /[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+/y;
 const INT = /(?:0x[0-9a-fA-F]+|[0-9]+)[uU]?/y;
 const BLANK = /(?:[\t \r\n\f]+|\/\/[^\n]*)+/y;
@@ -84,10 +85,13 @@ function next(text: string, at: number, errors: Errors): Token {
   if (c === "`") {
     end = match(ESCAPED, text, at);
     if (end !== -1) return { kind: "escaped", text: text.slice(at, end), at };
+    return unknown(text, at, Math.min(match(ESCAPED_PART, text, at) + 1, text.length), errors);
   }
   const two = text.slice(at, at + 2);
   if (DOUBLE_SIGNS.has(two)) return { kind: "sign", text: two, at };
   if (SINGLE_SIGNS.has(c)) return { kind: "sign", text: c, at };
+  // The first half of a sign of two takes what follows it along.
+  if (c === "|" || c === "&" || c === "=") return unknown(text, at, Math.min(at + 2, text.length), errors);
   return unknown(text, at, at + String.fromCodePoint(text.codePointAt(at)!).length, errors);
 }
 
@@ -109,9 +113,23 @@ function stringEnd(text: string, at: number): number {
     ? match(quote === "'" ? /[^'\n\r]*'/y : /[^"\n\r]*"/y, text, start + 1)
     : match(CLOSED[quote], text, start + 1);
   if (line !== -1) return line;
-  if (start > at) return 0;
-  const rest = /[\n\r]/.exec(text.slice(start));
-  return -(rest === null ? text.length : start + rest.index);
+  return start > at ? 0 : -unclosedEnd(text, start);
+}
+
+const PARTIAL = new RegExp(`(?:[^\\\\\\n\\r'"]|${ESCAPE})*`, "y");
+const PARTIAL_ESCAPE = /\\(?:[xX][0-9a-fA-F]?|u[0-9a-fA-F]{0,3}|U[0-9a-fA-F]{0,7}|[0-3][0-7]?)?/y;
+
+/** What was read of a string that goes wrong: up to the first character that cannot belong to it, that one included. */
+function unclosedEnd(text: string, start: number): number {
+  const quote = text[start]!;
+  let end = start + 1;
+  while (true) {
+    end = Math.max(end, match(PARTIAL, text, end));
+    if ((text[end] === "'" || text[end] === '"') && text[end] !== quote) end++;
+    else break;
+  }
+  end = Math.max(end, match(PARTIAL_ESCAPE, text, end));
+  return Math.min(end + 1, text.length);
 }
 
 function after(index: number, length: number): number {

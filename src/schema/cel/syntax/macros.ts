@@ -144,11 +144,13 @@ export const STANDARD: Record<string, Macro> = {
   "all:2:member": quantifier(all),
   "exists:2:member": quantifier(exists),
   "exists_one:2:member": quantifier(existsOne),
-  "existsOne:2:member": quantifier(existsOne),
   "map:2:member": map,
   "map:3:member": map,
   "filter:2:member": filter,
 };
+
+/** The newer spelling, which Kubernetes has for two variables only. */
+export const EXISTS_ONE: Record<string, Macro> = { "existsOne:2:member": quantifier(existsOne) };
 
 /** `filter?, transform` behind the two names. */
 const split = (args: Expr[]): [Expr | undefined, Expr] =>

@@ -42,14 +42,18 @@ const RELATIONS: Record<string, string> = {
 const SUMS: Record<string, string> = { "+": OPERATOR.add, "-": OPERATOR.subtract };
 const PRODUCTS: Record<string, string> = { "*": OPERATOR.multiply, "/": OPERATOR.divide, "%": OPERATOR.modulo };
 
-const EXPRESSION_STARTS =
-  "'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER";
+const LITERAL_STARTS = "'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER";
+const EXPRESSION_STARTS = `'[', '{', '(', '.', '-', '!', ${LITERAL_STARTS}`;
+const ARGUMENT_STARTS = `'[', '{', '(', ')', '.', '-', '!', ${LITERAL_STARTS}`;
+const INDEX_STARTS = `'[', '{', '(', '.', '-', '!', '?', ${LITERAL_STARTS}`;
+const ELEMENT_STARTS = `'[', ']', '{', '(', '.', ',', '-', '!', '?', ${LITERAL_STARTS}`;
+const ENTRY_STARTS = `'[', '{', '}', '(', '.', ',', '-', '!', '?', ${LITERAL_STARTS}`;
 
 /** Ends a parse; the error is reported already. */
 class Stop extends Error {}
 
 /** The tree of `text`, or the errors in it. Never throws; time is linear in the text. */
-export function parse(text: string, macros: Macros): { expr: Expr } | { errors: Errors } {
+export function parse(text: string, macros: Macros, escapedNames = false): { expr: Expr } | { errors: Errors } {
   const errors = new Errors();
   if (text.length > MAX_CODE_POINTS) {
     const size = [...text].length;
@@ -59,7 +63,7 @@ export function parse(text: string, macros: Macros): { expr: Expr } | { errors: 
     }
   }
   try {
-    const expr = new Parser(lex(text, errors), macros, errors).start();
+    const expr = new Parser(lex(text, errors), macros, errors, escapedNames).start();
     return errors.any ? { errors } : { expr };
   } catch (error) {
     if (error instanceof Stop) return { errors };
@@ -71,13 +75,17 @@ class Parser {
   readonly #tokens: Token[];
   readonly #macros: Macros;
   readonly #errors: Errors;
+  readonly #escapedNames: boolean;
   #at = 0;
   #depth = 0;
   #copies = 0;
+  /** A place where more than expressions may begin, and what else may. */
+  #more = { at: -1, signs: EXPRESSION_STARTS };
   /** How high the tree of the last expression is. */
   #height = 0;
 
-  constructor(tokens: Token[], macros: Macros, errors: Errors) {
+  constructor(tokens: Token[], macros: Macros, errors: Errors, escapedNames: boolean) {
+    this.#escapedNames = escapedNames;
     this.#tokens = tokens;
     this.#macros = macros;
     this.#errors = errors;
@@ -115,10 +123,18 @@ class Parser {
     return true;
   }
 
-  #expect(sign: string, others: string): Token {
+  /** `several`: another sign may stand here, and the error names both. */
+  #expect(sign: string, several = ""): Token {
     if (this.#is(sign)) return this.#next();
     const token = this.#peek();
-    return this.#syntax(token, `mismatched input '${token.text}' expecting ${others}`);
+    const following = this.#tokens[this.#at + 1];
+    const closes = sign === ")" || sign === "]";
+    const extraneous = following?.kind === "sign" && following.text === sign;
+    const one = closes && sign === ")" && (extraneous || token.kind === "end");
+    const expected = several === "" || one ? `'${sign}'` : several;
+    if (token.kind === "end" && closes && !expected.startsWith("{"))
+      this.#syntax(token, `missing '${sign}' at '<EOF>'`);
+    this.#syntax(token, `${extraneous ? "extraneous" : "mismatched"} input '${token.text}' expecting ${expected}`);
   }
 
   #syntax(token: Token, message: string): never {
@@ -154,7 +170,7 @@ class Parser {
     let height = this.#height;
     const yes = this.#or();
     height = Math.max(height, this.#height);
-    this.#expect(":", "':'");
+    this.#expect(":");
     const no = this.#expr();
     this.#grow(Math.max(height, this.#height) + 1);
     this.#depth--;
@@ -210,6 +226,8 @@ class Parser {
     }
     let count = 0;
     while (this.#accept(sign)) count++;
+    if (sign === "-" && this.#peek().kind === "end")
+      this.#errors.report(this.#peek().at, "Syntax error: no viable alternative at input '-'");
     const operand = this.#member();
     if (count % 2 === 0) return operand;
     return call(first.at, sign === "!" ? OPERATOR.not : OPERATOR.negate, operand);
@@ -233,7 +251,7 @@ class Parser {
         this.#syntax(name, `mismatched input '${name.text}' expecting IDENTIFIER`);
       this.#syntax(name, `no viable alternative at input '.${name.kind === "end" ? "" : name.text}'`);
     }
-    const field = name.kind === "escaped" ? name.text.slice(1, -1) : name.text;
+    const field = this.#fieldName(name);
     const height = this.#height;
     if (!optional && name.kind === "ident" && this.#is("(")) {
       const open = this.#next();
@@ -246,12 +264,20 @@ class Parser {
     return { kind: "select", at: dot.at, operand, field, test: false };
   }
 
+  /** A name, or one in backticks where those are allowed. */
+  #fieldName(token: Token): string {
+    if (token.kind !== "escaped") return token.text;
+    if (!this.#escapedNames) this.#errors.report(token.at, "unsupported syntax: '`'");
+    return token.text.slice(1, -1);
+  }
+
   #index(operand: Expr): Expr {
     const open = this.#next();
+    this.#more = { at: this.#at, signs: INDEX_STARTS };
     const optional = this.#accept("?");
     const height = this.#height;
     const index = this.#expr();
-    this.#expect("]", "']'");
+    this.#expect("]");
     this.#grow(Math.max(height, this.#height) + 1);
     return call(open.at, optional ? OPERATOR.optIndex : OPERATOR.index, operand, index);
   }
@@ -261,12 +287,13 @@ class Parser {
     const args: Expr[] = [];
     this.#height = 0;
     if (this.#accept(")")) return args;
+    this.#more = { at: this.#at, signs: ARGUMENT_STARTS };
     let height = 0;
     do {
       args.push(this.#expr());
       height = Math.max(height, this.#height);
     } while (this.#accept(","));
-    this.#expect(")", "')'");
+    this.#expect(")", "{')', ','}");
     this.#height = height;
     return args;
   }
@@ -314,7 +341,7 @@ class Parser {
       case "(": {
         this.#at++;
         const expr = this.#expr();
-        this.#expect(")", "')'");
+        this.#expect(")");
         return expr;
       }
       case "[":
@@ -330,9 +357,13 @@ class Parser {
   #noExpression(token: Token): Expr {
     const following = this.#tokens[this.#at + 1];
     const extraneous = token.kind !== "end" && following !== undefined && startsExpression(following);
-    const message = `${extraneous ? "extraneous" : "mismatched"} input '${token.text}' expecting {${EXPRESSION_STARTS}}`;
-    if (!extraneous) this.#syntax(token, message);
+    const starts = this.#more.at === this.#at ? this.#more.signs : EXPRESSION_STARTS;
+    const message = `${extraneous ? "extraneous" : "mismatched"} input '${token.text}' expecting {${starts}}`;
     this.#errors.report(token.at, `Syntax error: ${message}`);
+    if (!extraneous) {
+      if (following?.kind !== "end" || starts !== EXPRESSION_STARTS || token.kind === "escaped") throw new Stop();
+      this.#syntax(following, `mismatched input '<EOF>' expecting {${EXPRESSION_STARTS}}`);
+    }
     this.#at++;
     return this.#primary();
   }
@@ -390,12 +421,12 @@ class Parser {
       const key = this.#next();
       if (key.kind !== "ident" && key.kind !== "escaped")
         this.#syntax(key, `mismatched input '${key.text}' expecting {'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}`);
-      const colon = this.#expect(":", "':'");
+      const colon = this.#expect(":");
       const value = this.#expr();
       height = Math.max(height, this.#height);
       fields.push({
         at: colon.at,
-        name: key.kind === "escaped" ? key.text.slice(1, -1) : key.text,
+        name: this.#fieldName(key),
         value,
         optional,
       });
@@ -403,7 +434,7 @@ class Parser {
       this.#at++;
     }
     this.#accept(",");
-    this.#expect("}", "'}'");
+    this.#expect("}", "{'}', ','}");
     this.#grow(height + 1);
     return { kind: "struct", at: open.at, name, fields };
   }
@@ -413,6 +444,7 @@ class Parser {
     const elements: Expr[] = [];
     let optional: boolean[] | undefined;
     let height = 0;
+    this.#more = { at: this.#at, signs: ELEMENT_STARTS };
     while (!this.#is("]") && !this.#is(",")) {
       const mayLack = this.#accept("?");
       if (mayLack) optional ??= elements.map(() => false);
@@ -423,7 +455,7 @@ class Parser {
       this.#at++;
     }
     this.#accept(",");
-    this.#expect("]", "']'");
+    this.#expect("]", "{']', ','}");
     this.#grow(height + 1);
     return { kind: "list", at: open.at, elements, optional };
   }
@@ -432,16 +464,12 @@ class Parser {
     const open = this.#next();
     const entries: Entry[] = [];
     let height = 0;
+    this.#more = { at: this.#at, signs: ENTRY_STARTS };
     while (!this.#is("}") && !this.#is(",")) {
-      if (this.#peek().kind === "end")
-        this.#syntax(
-          this.#peek(),
-          "mismatched input '<EOF>' expecting {'[', '{', '}', '(', '.', ',', '-', '!', '?', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
-        );
       const optional = this.#accept("?");
       const key = this.#expr();
       height = Math.max(height, this.#height);
-      const colon = this.#expect(":", "':'");
+      const colon = this.#expect(":");
       const value = this.#expr();
       height = Math.max(height, this.#height);
       entries.push({ at: colon.at, key, value, optional });
@@ -449,7 +477,7 @@ class Parser {
       this.#at++;
     }
     this.#accept(",");
-    this.#expect("}", "'}'");
+    this.#expect("}", "{'}', ','}");
     this.#grow(height + 1);
     return { kind: "map", at: open.at, entries };
   }

@@ -15,8 +15,8 @@ export function equal(a: Value, b: Value): boolean | CelError {
   const left = numberOf(a);
   if (left !== undefined) {
     const right = numberOf(b);
-    // biome-ignore lint/suspicious/noDoubleEquals: a bigint and a number of the same value are the same number
-    return right !== undefined && left == right;
+    if (right === undefined) return false;
+    return a instanceof Double || b instanceof Double ? Number(left) === Number(right) : left === right;
   }
   if (a instanceof ListValue) return b instanceof ListValue && equalLists(a, b);
   if (a instanceof MapValue) return b instanceof MapValue && equalMaps(a, b);
@@ -85,8 +85,10 @@ export function compare(a: Value, b: Value): number | CelError {
   if (left !== undefined) {
     const right = numberOf(b);
     if (right === undefined) return NO_SUCH_OVERLOAD;
-    if (Number.isNaN(left) || Number.isNaN(right)) return NAN;
-    return compareInts(left, right);
+    if (!(a instanceof Double || b instanceof Double)) return compareInts(left, right);
+    // An integer that meets a double becomes one, as upstream has it.
+    const [x, y] = [Number(left), Number(right)];
+    return Number.isNaN(x) || Number.isNaN(y) ? NAN : compareInts(x, y);
   }
   if (typeof a === "string") return typeof b === "string" ? compareStrings(a, b) : NO_SUCH_OVERLOAD;
   if (typeof a === "boolean") return typeof b === "boolean" ? Number(a) - Number(b) : NO_SUCH_OVERLOAD;

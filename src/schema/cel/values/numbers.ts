@@ -98,12 +98,7 @@ export function doubleToUint(value: number): Uint | CelError {
   return new Uint(integer(BigInt(Math.trunc(value))));
 }
 
-/** -1, 0 or 1; integers and doubles compare as the numbers they are, not after rounding. NaN is the caller's. */
-export function compareIntDouble(a: Int, b: number): number {
-  // A bigint and a number compare exactly.
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
+/** -1, 0 or 1. */
 export function compareInts(a: Int, b: Int): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -146,3 +146,11 @@ export function isOfType(value: Value, type: CelType): boolean {
       return false;
   }
 }
+
+/** What Go calls the type of a value; some errors name it. */
+export function goTypeName(value: Value): string {
+  if (value === null) return "types.Null";
+  const { name } = typeOfValue(value);
+  const last = name.slice(name.lastIndexOf(".") + 1);
+  return `types.${last[0]!.toUpperCase()}${last.slice(1)}`;
+}
