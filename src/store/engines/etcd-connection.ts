@@ -15,9 +15,9 @@ export interface EtcdConnectionOptions {
 /** `read`: may be repeated. `write`: only when it is certain that it was not done. */
 type Effect = "read" | "write";
 
-/** A call that takes longer is given up, milliseconds; attempts included. */
-const DEADLINE = 10_000;
-/** With others to ask, one member gets no longer than this. */
+/** A call that takes longer is given up, milliseconds; attempts included. A write given up is a riddle, so it gets more time. */
+const DEADLINE = { read: 10_000, write: 30_000 } as const;
+/** With others to ask, one member gets no longer than this for a read. */
 const ATTEMPT = 3_000;
 const PAUSE_FIRST = 50;
 const PAUSE_MOST = 1_000;
@@ -104,16 +104,16 @@ export class EtcdConnection {
    * One request and its answer. A read, and a write that certainly was not done, is tried again on the next member while the deadline
    * lasts. Throws StoreError: STORE_UNAVAILABLE (not done), STORE_TIMEOUT (a write that may have been done), STORE_REFUSED (with etcd's words).
    */
-  async call(method: string, request: Uint8Array, effect: Effect, deadline = DEADLINE): Promise<Buffer> {
+  async call(method: string, request: Uint8Array, effect: Effect, deadline = DEADLINE[effect]): Promise<Buffer> {
     const { clock } = this.#options;
     const end = clock.monotonic() + deadline;
     for (let pause = PAUSE_FIRST; ; pause = Math.min(pause * 2, PAUSE_MOST)) {
       const endpoint = this.#current;
       const left = end - clock.monotonic();
-      const alone = this.#options.endpoints.length === 1;
+      const others = effect === "read" && this.#options.endpoints.length > 1;
       let failure: StoreError;
       try {
-        return await this.callOne(endpoint, method, request, effect, alone ? left : Math.min(ATTEMPT, left));
+        return await this.callOne(endpoint, method, request, effect, others ? Math.min(ATTEMPT, left) : left);
       } catch (error) {
         if (!(error instanceof StoreError) || error.code === "STORE_REFUSED" || error.code === "STORE_CLOSED")
           throw error;

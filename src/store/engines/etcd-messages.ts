@@ -262,17 +262,6 @@ export function decodeTurn(bytes: Uint8Array): TurnResponse {
   return { revision, succeeded, version };
 }
 
-/** The revision a write happened at. */
-export function decodePut(bytes: Uint8Array): number {
-  let revision = 0;
-  read(bytes, (field, reader) => {
-    if (field !== 1) return false;
-    revision = headerRevision(reader.bytes());
-    return true;
-  });
-  return revision;
-}
-
 /** A member's version, `3.6.1`. */
 export function decodeStatusVersion(bytes: Uint8Array): string {
   let version = "";

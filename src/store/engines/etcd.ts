@@ -43,7 +43,7 @@ const PROGRESS = 100;
 const PATIENCE = 3_000;
 const STATUS_DEADLINE = 2_000;
 const COMPACTION_INTERVAL = 5 * 60_000;
-/** Written by readers behind an etcd whose progress cannot be trusted; holds nothing. */
+/** Written by readers behind an etcd whose progress cannot be trusted; holds nothing, and is shown to nobody. */
 const FENCE = "tenon/fence";
 
 /** One follower: how far it is, and how it can be made to go on. */
@@ -64,6 +64,7 @@ class EtcdEngine implements Engine {
   readonly name = "etcd";
   readonly shared = true;
   readonly #scope: string;
+  readonly #fenceKey: string;
   readonly #clock: Clock;
   readonly #connection: EtcdConnection;
   readonly #leases: Leases;
@@ -79,6 +80,7 @@ class EtcdEngine implements Engine {
 
   constructor(options: EtcdEngineOptions) {
     this.#scope = options.scope ?? "/registry/";
+    this.#fenceKey = this.#scope + FENCE;
     this.#clock = options.clock;
     this.#connection = new EtcdConnection(options);
     this.#leases = new Leases(this.#connection, this.#clock);
@@ -114,7 +116,8 @@ class EtcdEngine implements Engine {
       let bytes = 0;
       for (const row of page.rows) {
         bytes += row.value.length;
-        if (row.key !== undefined) rows.push({ key: row.key, value: row.value, revision: row.modRevision });
+        if (row.key !== undefined && row.key !== this.#fenceKey)
+          rows.push({ key: row.key, value: row.value, revision: row.modRevision });
       }
       yield { revision, rows };
       const last = page.rows.at(-1);
@@ -269,7 +272,7 @@ class EtcdEngine implements Engine {
     const settled = () => {
       this.#fencing = false;
     };
-    this.#connection.call("KV/Put", encodePut(this.#scope + FENCE, "{}"), "read").then(settled, settled);
+    this.#connection.call("KV/Put", encodePut(this.#fenceKey, "{}"), "read").then(settled, settled);
   }
 
   /** Whether the member at this place answers for its progress. Asked anew for each watch: members are upgraded, and downgraded. */
@@ -326,7 +329,7 @@ class EtcdEngine implements Engine {
         }
         for (const { removed, row } of response.events) {
           last = Math.max(last, row.modRevision);
-          if (row.modRevision <= position.fed || row.key === undefined) continue;
+          if (row.modRevision <= position.fed || row.key === undefined || row.key === this.#fenceKey) continue;
           rows.push({ key: row.key, value: removed ? undefined : row.value, revision: row.modRevision });
         }
         if (response.fragment) return;
