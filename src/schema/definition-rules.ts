@@ -1,5 +1,6 @@
 /** The rules every node of a definition's schema is held to, structural or not (spec: apiserver 8.2, 8.3, 8.6). */
 import {
+  append,
   at,
   child,
   type FieldError,
@@ -9,8 +10,10 @@ import {
   notSupported,
   required,
 } from "../api/field-errors.ts";
+import type { Compiled, Declaration } from "./cel/index.ts";
 import { printedItems, printedJSON, printedRule } from "./definition-print.ts";
 import {
+  bounded,
   type DefinitionRule,
   type DefinitionSchema,
   itemListOf,
@@ -63,7 +66,7 @@ export function schemaErrors(schema: DefinitionSchema, path: string, options: Sc
   const check = new SchemaCheck(options);
   const place = { noDefaults: undefined, metadata: false, uncorrelatable: undefined, values: true };
   check.node(schema, path, place, true);
-  return [...check.schemaErrors, ...check.ruleErrors].slice(0, MAX_ERRORS);
+  return bounded([...check.schemaErrors, ...check.ruleErrors]);
 }
 
 /** One walk over a schema. */
@@ -93,10 +96,20 @@ class SchemaCheck {
       errors.push(invalidValue(child(path, PRESERVE), false, "must be true or undefined"));
     }
     topology(schema, path, this.#options.atomicSets, errors);
-    if (this.#options.mapKeys) errors.push(...mapKeyErrors(schema, path));
+    if (this.#options.mapKeys) append(errors, mapKeyErrors(schema, path));
     const rules = schema[RULES];
     if (!rules || rules.length === 0) return;
-    for (const [index, rule] of rules.entries()) ruleForm(schema, rule, at(child(path, RULES), index), errors);
+    let convertible: boolean | undefined;
+    // What cannot be converted has no paths, and is told elsewhere.
+    const leadsNowhere = (fieldPath: string) => {
+      if (typeof findField(fieldPath, schema) !== "string") return false;
+      convertible ??= unsupportedField(schema) === undefined;
+      return convertible;
+    };
+    for (const [index, rule] of rules.entries()) {
+      if (errors.length >= MAX_ERRORS) return;
+      ruleForm(rule, at(child(path, RULES), index), leadsNowhere, errors);
+    }
     // An unsound schema has no types: what expressions make of it would only confuse.
     if (errors.length === before && place.values) this.#compile(schema, rules, path, place, root);
   }
@@ -163,11 +176,7 @@ class SchemaCheck {
     if (engine === undefined) return;
     const errors = this.ruleErrors;
     const field = child(path, RULES);
-    // Sound schemas are schemas as instances are checked against.
-    const declaration = engine.declareSchema(
-      schema as Schema,
-      root || schema["x-kubernetes-embedded-resource"] === true,
-    );
+    const declaration = declarationOf(engine, schema, root);
     if (declaration === undefined) {
       const detail =
         "internal error: failed to construct type information for x-kubernetes-validations rules: unable to convert structural schema to CEL declarations";
@@ -175,30 +184,62 @@ class SchemaCheck {
       return;
     }
     for (const [index, rule] of rules.entries()) {
-      const entry = at(field, index);
-      const { optionalOldSelf } = rule;
-      const input = { declaration, ...(optionalOldSelf !== undefined && { optionalOldSelf }) };
-      const compiled = engine.compileRule({ expression: rule.rule, ...input });
-      const broken = "error" in compiled;
-      if (broken) errors.push(invalidValue(child(entry, "rule"), printedRule(rule), compiled.error));
-      else if (rule.messageExpression) {
-        const message = engine.compileMessageExpression({ expression: rule.messageExpression, ...input });
-        if ("error" in message) {
-          errors.push(invalidValue(child(entry, "messageExpression"), printedRule(rule), message.error));
-        }
-      }
-      if (!broken && compiled.program.usesOldSelf) {
-        if (place.uncorrelatable !== undefined) {
-          const detail = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${place.uncorrelatable}`;
-          errors.push(invalidValue(child(entry, "rule"), rule.rule, detail));
-        }
-      } else if (optionalOldSelf !== undefined) {
-        const detail = "may not be set if oldSelf is not used in rule";
-        errors.push(invalidValue(child(entry, "optionalOldSelf"), optionalOldSelf, detail));
-      }
       if (errors.length >= MAX_ERRORS) return;
+      this.#compiled(rule, compiledRule(engine, rule, declaration), at(field, index), place);
     }
   }
+
+  #compiled(rule: DefinitionRule, { condition, message }: CompiledRule, path: string, place: Place): void {
+    const errors = this.ruleErrors;
+    const { optionalOldSelf } = rule;
+    const broken = "error" in condition;
+    if (broken) errors.push(invalidValue(child(path, "rule"), printedRule(rule), condition.error));
+    else if (message !== undefined && "error" in message) {
+      errors.push(invalidValue(child(path, "messageExpression"), printedRule(rule), message.error));
+    }
+    if (!broken && condition.program.usesOldSelf) {
+      if (place.uncorrelatable === undefined) return;
+      const detail = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${place.uncorrelatable}`;
+      errors.push(invalidValue(child(path, "rule"), rule.rule, detail));
+    } else if (optionalOldSelf !== undefined) {
+      const detail = "may not be set if oldSelf is not used in rule";
+      errors.push(invalidValue(child(path, "optionalOldSelf"), optionalOldSelf, detail));
+    }
+  }
+}
+
+interface CompiledRule {
+  readonly condition: Compiled<boolean>;
+  readonly message: Compiled<string> | undefined;
+}
+
+const declarations = new WeakMap<DefinitionSchema, Declaration>();
+const compiledRules = new WeakMap<DefinitionRule, CompiledRule>();
+
+/** What expressions see of a sound node; undefined: nothing. `root`: of the definition. */
+export function declarationOf(engine: RuleEngine, schema: DefinitionSchema, root: boolean): Declaration | undefined {
+  const known = declarations.get(schema);
+  if (known !== undefined) return known;
+  // Sound schemas are schemas as instances are checked against.
+  const declaration = engine.declareSchema(schema as Schema, root || schema["x-kubernetes-embedded-resource"] === true);
+  if (declaration !== undefined) declarations.set(schema, declaration);
+  return declaration;
+}
+
+/** A rule of the node of `declaration`, compiled once. */
+export function compiledRule(engine: RuleEngine, rule: DefinitionRule, declaration: Declaration): CompiledRule {
+  const known = compiledRules.get(rule);
+  if (known !== undefined) return known;
+  const { messageExpression, optionalOldSelf } = rule;
+  const input = { declaration, ...(optionalOldSelf !== undefined && { optionalOldSelf }) };
+  const compiled = {
+    condition: engine.compileRule({ expression: rule.rule, ...input }),
+    message: messageExpression
+      ? engine.compileMessageExpression({ expression: messageExpression, ...input })
+      : undefined,
+  };
+  compiledRules.set(rule, compiled);
+  return compiled;
 }
 
 /** The highest such path stays. */
@@ -353,7 +394,12 @@ export function mapKeyErrors(schema: DefinitionSchema, path: string): FieldError
 const hasLineBreaks = (text: string) => /[\n\r]/.test(text);
 
 /** What a rule must look like before anybody compiles it. */
-function ruleForm(schema: DefinitionSchema, rule: DefinitionRule, path: string, errors: FieldError[]): void {
+function ruleForm(
+  rule: DefinitionRule,
+  path: string,
+  leadsNowhere: (fieldPath: string) => boolean,
+  errors: FieldError[],
+): void {
   const { rule: expression = "", message = "", messageExpression = "", fieldPath = "", reason } = rule;
   const [ruleText, messageText] = [goTrim(expression), goTrim(message)];
   const messageField = child(path, "message");
@@ -375,7 +421,7 @@ function ruleForm(schema: DefinitionSchema, rule: DefinitionRule, path: string, 
   const field = child(path, "fieldPath");
   if (goTrim(fieldPath) === "") errors.push(invalidValue(field, fieldPath, "must be non-empty if specified"));
   if (hasLineBreaks(fieldPath)) errors.push(invalidValue(field, fieldPath, "must not contain line breaks"));
-  if (typeof findField(fieldPath, schema) === "string" && unsupportedField(schema) === undefined) {
+  if (leadsNowhere(fieldPath)) {
     errors.push(invalidValue(field, fieldPath, "must be a valid path"));
   }
 }

@@ -1,4 +1,5 @@
 /** A schema as somebody writes it into a definition, before anything is known of it: what Kubernetes accepts beside what it forbids (spec: apiserver 8.2). */
+import type { FieldError } from "../api/field-errors.ts";
 import type { JSONValue } from "../api/meta.ts";
 
 /** One entry of `x-kubernetes-validations`. */
@@ -61,6 +62,18 @@ export interface DefinitionSchema {
 
 /** The most errors one definition is told; nobody reads more. */
 export const MAX_ERRORS = 1_000;
+/** The longest they may be together, in UTF-16 units: each can hold a long value. */
+const MAX_TEXT = 2_000_000;
+
+/** The first errors, as many as anybody can be told. */
+export function bounded(errors: readonly FieldError[]): FieldError[] {
+  let text = 0;
+  const end = errors.findIndex(({ message }, index) => {
+    text += message.length;
+    return index >= MAX_ERRORS || text > MAX_TEXT;
+  });
+  return end < 0 ? [...errors] : errors.slice(0, Math.max(end, 1));
+}
 
 type Holder = DefinitionSchema | boolean | readonly unknown[] | null | undefined;
 
@@ -96,26 +109,38 @@ export function hasProperties({ properties }: DefinitionSchema): boolean {
   return false;
 }
 
-/** Every schema in this one, itself included, in no order that matters. Nothing is put on the stack: depth does not hurt. */
-export function* eachSchema(root: DefinitionSchema | undefined): Generator<DefinitionSchema> {
+/** How a field holds schemas: one or a list of them, or a map. */
+const HOLDERS: ReadonlyMap<string, "some" | "map"> = new Map([
+  ["items", "some"],
+  ["allOf", "some"],
+  ["anyOf", "some"],
+  ["oneOf", "some"],
+  ["not", "some"],
+  ["additionalProperties", "some"],
+  ["additionalItems", "some"],
+  ["properties", "map"],
+  ["patternProperties", "map"],
+  ["definitions", "map"],
+  ["dependencies", "map"],
+]);
+
+/** Whether any schema in this one, itself included, answers true; asked in no order that matters. Nothing is put on the stack: depth does not hurt. */
+export function someSchema(root: DefinitionSchema | undefined, holds: (schema: DefinitionSchema) => boolean): boolean {
   const open: DefinitionSchema[] = root === undefined ? [] : [root];
   const enter = (value: Holder) => {
     if (isSchema(value)) open.push(value);
+    else if (Array.isArray(value)) for (const one of value) if (isSchema(one)) open.push(one);
   };
   for (let schema = open.pop(); schema !== undefined; schema = open.pop()) {
-    yield schema;
-    for (const list of [itemListOf(schema), schema.allOf, schema.anyOf, schema.oneOf]) {
-      for (const one of list ?? []) enter(one);
-    }
-    for (const one of [schema.items, schema.not, schema.additionalProperties, schema.additionalItems]) enter(one);
-    for (const map of [schema.properties, schema.patternProperties, schema.definitions, schema.dependencies]) {
-      for (const name in map) enter(map[name]);
+    if (holds(schema)) return true;
+    // A schema says little and could say much: what it says is gone through.
+    for (const name in schema) {
+      const holder = HOLDERS.get(name);
+      if (holder === undefined) continue;
+      const value = schema[name as keyof DefinitionSchema] as Holder;
+      if (holder === "some") enter(value);
+      else if (isSchema(value)) for (const key in value) enter((value as Record<string, Holder>)[key]);
     }
   }
-}
-
-/** Whether any schema in this one, itself included, answers true. */
-export function someSchema(root: DefinitionSchema | undefined, holds: (schema: DefinitionSchema) => boolean): boolean {
-  for (const schema of eachSchema(root)) if (holds(schema)) return true;
   return false;
 }

@@ -3,7 +3,7 @@ import { child, type FieldError, forbiddenField, invalidValue } from "../api/fie
 import { defaultErrors } from "./definition-defaults.ts";
 import { printedSchema, rootWithStatus } from "./definition-print.ts";
 import { hasGranularSet, mapKeyErrors, type RuleEngine, SCHEMA_TYPES, schemaErrors } from "./definition-rules.ts";
-import { type DefinitionSchema, eachSchema, MAX_ERRORS, someSchema } from "./definition-schema.ts";
+import { bounded, type DefinitionSchema, MAX_ERRORS, someSchema } from "./definition-schema.ts";
 import { supportedFormat } from "./formats.ts";
 import { structuralViolations, unsupportedField } from "./structural-rules.ts";
 import type { SchemaType } from "./types.ts";
@@ -56,7 +56,7 @@ export function definitionSchemaErrors(
   for (const error of schemaErrors(schema, path, { ...options, engine })) errors.push(error);
   // It overlaps with what was just found, and says less.
   if (errors.length === 0 && unsupported !== undefined) errors.push(invalidValue(path, "", unsupported));
-  return errors.slice(0, MAX_ERRORS);
+  return bounded(errors);
 }
 
 function printed(schema: DefinitionSchema): unknown {
@@ -72,11 +72,10 @@ export function hasRules(schema: DefinitionSchema): boolean {
 /** Formats that the type of their node does not know, in the order of the schema's nodes, at most 1,000. */
 export function unknownFormats(schema: DefinitionSchema): string[] {
   const found: string[] = [];
-  for (const { type, format } of eachSchema(schema)) {
-    if (!format || supportedFormat(format, type ? [type as SchemaType] : []) !== "") continue;
-    found.push(format);
-    if (found.length >= MAX_ERRORS) break;
-  }
+  someSchema(schema, ({ type, format }) => {
+    if (format && supportedFormat(format, type ? [type as SchemaType] : []) === "") found.push(format);
+    return found.length >= MAX_ERRORS;
+  });
   return found;
 }
 

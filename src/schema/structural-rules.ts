@@ -1,5 +1,4 @@
 /** Tells why a schema is not structural: not a tree of typed nodes whose value rules speak only of nodes that exist (spec: apiserver 8.3). */
-import { RE2JS } from "re2js";
 import { at, child, type FieldError, forbiddenField, invalidValue, required } from "../api/field-errors.ts";
 import { compareUTF8 } from "../api/json/index.ts";
 import {
@@ -11,6 +10,7 @@ import {
   membersOf,
   propertyOf,
 } from "./definition-schema.ts";
+import { patternProblem } from "./pattern-rules.ts";
 
 type Level = "root" | "item" | "field";
 
@@ -199,17 +199,6 @@ function valueRules(
       const detail = `must be a valid regular expression, but isn't: ${problem}`;
       errors.push(invalidValue(child(path, "pattern"), pattern, detail));
     }
-  }
-}
-
-/** Why a pattern is no RE2, in the words of Go's parser; undefined when it is one. */
-export function patternProblem(pattern: string): string | undefined {
-  try {
-    RE2JS.compile(pattern);
-    return undefined;
-  } catch (error) {
-    const { message } = error as Error;
-    return message.endsWith("trailing backslash at end of expression") ? `${message}: \`\`` : message;
   }
 }
 

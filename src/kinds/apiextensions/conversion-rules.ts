@@ -11,6 +11,7 @@ import {
 } from "../../api/field-errors.ts";
 import { dns1035Label } from "../../api/names.ts";
 import { printedJSON } from "../../schema/definition-print.ts";
+import { MAX_ERRORS } from "../../schema/definition-schema.ts";
 import type { CustomResourceConversion } from "../generated/types.ts";
 import { webhookServiceErrors, webhookURLErrors } from "./webhook-address.ts";
 
@@ -75,6 +76,7 @@ function reviewVersionErrors(versions: readonly string[], path: string, recogniz
   const errors: FieldError[] = [];
   const seen = new Set<string>();
   for (const [index, version] of versions.entries()) {
+    if (errors.length >= MAX_ERRORS) break;
     const field = at(path, index);
     if (seen.has(version)) {
       errors.push(invalidValue(field, version, "duplicate version"));
@@ -90,7 +92,7 @@ function reviewVersionErrors(versions: readonly string[], path: string, recogniz
   return errors;
 }
 
-const BLOCK = /-----BEGIN ([^\n]*?)-----\r?\n([\s\S]*?)-----END \1-----/g;
+const BLOCK = /-----BEGIN ([^\n]*?)-----\r?\n([\s\S]*?)-----END \1-----\r?\n?/g;
 
 /** Why a bundle (base64 of PEM) holds no certificate one could trust; undefined when it does. */
 export function bundleProblem(caBundle: string): string | undefined {

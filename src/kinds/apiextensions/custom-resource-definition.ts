@@ -2,6 +2,7 @@
 import { goQuote } from "../../api/go-quote.ts";
 import { dns1123Subdomain } from "../../api/names.ts";
 import { formatTime } from "../../api/time.ts";
+import { prepareSchemas } from "../../schema/definition-preparation.ts";
 import type { RuleEngine } from "../../schema/definition-rules.ts";
 import { hasRules, unknownFormats } from "../../schema/definition-validation.ts";
 import { loadEngine } from "../../schema/rules.ts";
@@ -99,9 +100,11 @@ function setDefaults(object: CustomResourceDefinition): void {
 
 let engine: RuleEngine | undefined;
 
-/** The expression language, when a schema has rules. */
+/** The expression language, when a schema has rules; and what takes long, so that it does not keep others waiting. */
 async function loadRules(object: CustomResourceDefinition): Promise<void> {
-  if (engine === undefined && schemasOf(object.spec).some(hasRules)) engine = await loadEngine();
+  const schemas = schemasOf(object.spec);
+  if (schemas.some(hasRules)) engine ??= await loadEngine();
+  await prepareSchemas(schemas, engine);
 }
 
 const strategy: Strategy<CustomResourceDefinition> = {

@@ -1,7 +1,8 @@
 /** What a CustomResourceDefinition is held to when it is written (spec: apiserver 8.1 to 8.3). Errors name the places of upstream's internal form. */
-import { at, child, type FieldError, invalidValue, notSupported, required } from "../../api/field-errors.ts";
+import { append, at, child, type FieldError, invalidValue, notSupported, required } from "../../api/field-errors.ts";
 import { printedJSON } from "../../schema/definition-print.ts";
 import type { RuleEngine } from "../../schema/definition-rules.ts";
+import { bounded, MAX_ERRORS } from "../../schema/definition-schema.ts";
 import {
   askedAfter,
   type DefinitionSchemaOptions,
@@ -29,9 +30,6 @@ import {
   subresourceErrors,
 } from "./version-rules.ts";
 
-/** The most errors one definition is told. */
-const MAX_ERRORS = 1_000;
-
 /** What is asked of a definition; an update asks less of what was stored before. */
 interface Options extends Omit<DefinitionSchemaOptions, "status"> {
   /** Every version has a schema. */
@@ -57,13 +55,13 @@ const NEW: Omit<Options, "engine"> = {
 
 /** `engine` compiles rules; needed when a schema has any. */
 export function validateDefinition(object: CustomResourceDefinition, engine?: RuleEngine): FieldError[] {
-  return [
+  return bounded([
     ...objectNameErrors(object),
     ...specErrors(object, { ...NEW, engine }),
     ...commonErrors(object),
     ...approvalErrors(object.spec.group ?? "", object.metadata.annotations),
     ...preserveErrors(object),
-  ].slice(0, MAX_ERRORS);
+  ]);
 }
 
 export function validateDefinitionUpdate(
@@ -72,20 +70,11 @@ export function validateDefinitionUpdate(
   engine?: RuleEngine,
 ): FieldError[] {
   const established = old.status?.conditions?.some(({ type, status }) => type === "Established" && status === "True");
-  const oldSchemas = schemasOf(old.spec);
-  const options: Options = {
-    ...askedAfter(oldSchemas),
-    engine,
-    schemas: oldSchemas.length === (old.spec.versions ?? []).length,
-    recognizedReviewVersion: hasRecognizedVersion(old.spec.conversion),
-    anyBundle: !established || hasBadBundle(old),
-    tooManyFieldsBefore: tooManyFieldsBefore(object, old),
-  };
   const { spec } = object;
   const immutable = (path: string, value: string, before: string) =>
     value === before ? [] : [invalidValue(path, value, "field is immutable")];
-  return [
-    ...specErrors(object, options),
+  return bounded([
+    ...specUpdateErrors(object, old, !established, engine),
     ...(established ? immutable("spec.scope", spec.scope, old.spec.scope) : []),
     ...(established ? immutable("spec.names.kind", spec.names.kind, old.spec.names.kind) : []),
     ...immutable("spec.group", spec.group, old.spec.group),
@@ -93,7 +82,28 @@ export function validateDefinitionUpdate(
     ...commonErrors(object),
     ...approvalErrors(spec.group, object.metadata.annotations, { annotations: old.metadata.annotations }),
     ...(old.spec.preserveUnknownFields ? [] : preserveErrors(object)),
-  ].slice(0, MAX_ERRORS);
+  ]);
+}
+
+/** What was wrong before may stay; looked for only when something is wrong. */
+function specUpdateErrors(
+  object: CustomResourceDefinition,
+  old: CustomResourceDefinition,
+  fresh: boolean,
+  engine: RuleEngine | undefined,
+): FieldError[] {
+  const anyBundle = fresh || hasBadBundle(old);
+  const errors = specErrors(object, { ...NEW, engine, anyBundle });
+  if (errors.length === 0) return errors;
+  const schemas = schemasOf(old.spec);
+  return specErrors(object, {
+    ...askedAfter(schemas),
+    engine,
+    anyBundle,
+    schemas: schemas.length === (old.spec.versions ?? []).length,
+    recognizedReviewVersion: hasRecognizedVersion(old.spec.conversion),
+    tooManyFieldsBefore: tooManyFieldsBefore(object, old),
+  });
 }
 
 /** The rules of writing through `status`. */
@@ -162,13 +172,14 @@ function specErrors(object: CustomResourceDefinition, options: Options): FieldEr
     errors.push(notSupported("spec.scope", spec.scope, ["Cluster", "Namespaced"]));
   }
   errors.push(...missingSchemas(top.schema, versions, preserves, options));
-  const defaults = schemas.some(hasDefaults);
-  if (defaults && preserves) {
+  const defaults = preserves && schemas.some(hasDefaults);
+  if (defaults) {
     const detail = "must be false in order to use defaults in the schema";
     errors.push(invalidValue("spec.preserveUnknownFields", true, detail));
   }
   // Whoever prunes, defaults or uses our extensions needs a structural schema, whatever was stored before.
-  const asked = { ...options, structural: options.structural || !preserves || defaults || schemas.some(hasExtensions) };
+  const structural = options.structural || !preserves || defaults || schemas.some(hasExtensions);
+  const asked = { ...options, structural };
   errors.push(...eachVersion(versions, top.subresources, asked));
   errors.push(...aboutVersions(spec.versions ? versions : null));
   errors.push(...requiredNames(spec.names, "spec.names"), ...namesErrors(spec.names, "spec.names"));
@@ -214,7 +225,7 @@ function eachVersion(
     );
     const schema = version.schema?.openAPIV3Schema;
     const status = Boolean((version.subresources ?? shared)?.status);
-    if (schema) errors.push(...definitionSchemaErrors(schema, child(path, "schema"), { ...options, status }));
+    if (schema) append(errors, definitionSchemaErrors(schema, child(path, "schema"), { ...options, status }));
     errors.push(...partErrors(version, path));
     const { selectableFields: fields = [] } = version;
     if (fields.length === 0) continue;
@@ -274,7 +285,7 @@ function sharedErrors(
   const errors: FieldError[] = [];
   const schema = top.schema?.openAPIV3Schema;
   const status = [top, ...versions].some(({ subresources }) => Boolean(subresources?.status));
-  if (schema) errors.push(...definitionSchemaErrors(schema, "spec.validation", { ...options, status }));
+  if (schema) append(errors, definitionSchemaErrors(schema, "spec.validation", { ...options, status }));
   errors.push(...partErrors(top, "spec"));
   const { selectableFields: fields = [] } = top;
   if (fields.length === 0) return errors;

@@ -1,6 +1,7 @@
 /** The rules of a definition's names: those it asks for and those it was given (spec: apiserver 8.1). */
 import { at, child, type FieldError, invalidValue, required } from "../../api/field-errors.ts";
 import { dns1035Label, dns1123Subdomain } from "../../api/names.ts";
+import { MAX_ERRORS } from "../../schema/definition-schema.ts";
 import type { CustomResourceDefinition, CustomResourceDefinitionNames } from "../generated/types.ts";
 
 /** A label, wrong in any number of ways at once: upstream joins the reasons. */
@@ -24,12 +25,19 @@ export function namesErrors(names: Partial<CustomResourceDefinitionNames>, path:
   if (singular !== "") errors.push(...labelErrors(field("singular"), singular));
   if (kind !== "") errors.push(...kindErrors(field("kind"), kind));
   if (listKind !== "") errors.push(...kindErrors(field("listKind"), listKind));
-  for (const [index, name] of shortNames.entries()) errors.push(...labelErrors(at(field("shortNames"), index), name));
+  labels(shortNames, field("shortNames"), errors);
   if (kind !== "" && kind === listKind) {
     errors.push(invalidValue(field("listKind"), listKind, "kind and listKind may not be the same"));
   }
-  for (const [index, name] of categories.entries()) errors.push(...labelErrors(at(field("categories"), index), name));
+  labels(categories, field("categories"), errors);
   return errors;
+}
+
+function labels(names: readonly string[], path: string, errors: FieldError[]): void {
+  for (const [index, name] of names.entries()) {
+    if (errors.length >= MAX_ERRORS) return;
+    errors.push(...labelErrors(at(path, index), name));
+  }
 }
 
 /** What a specification must name; defaults have been filled. */

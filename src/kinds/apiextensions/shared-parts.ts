@@ -3,7 +3,7 @@ import { Printed } from "../../api/field-errors.ts";
 import { equalJSON, quoteJSON } from "../../api/json/index.ts";
 import type { JSONValue } from "../../api/meta.ts";
 import { printedSchema } from "../../schema/definition-print.ts";
-import { type DefinitionSchema, eachSchema } from "../../schema/definition-schema.ts";
+import { type DefinitionSchema, someSchema } from "../../schema/definition-schema.ts";
 import type { CustomResourceDefinitionSpec, CustomResourceDefinitionVersion } from "../generated/types.ts";
 
 /** The parts that move up when they are the same in all versions. */
@@ -56,7 +56,7 @@ export function printedVersions(versions: readonly CustomResourceDefinitionVersi
   if (!versions) return new Printed("null");
   let count = 0;
   for (const { schema } of versions) {
-    for (const _ of eachSchema(schema?.openAPIV3Schema)) if (++count > PRINTED_SCHEMAS) break;
+    someSchema(schema?.openAPIV3Schema, () => ++count > PRINTED_SCHEMAS);
   }
   return new Printed(`[${versions.map((version) => versionText(version, count <= PRINTED_SCHEMAS)).join(",")}]`);
 }

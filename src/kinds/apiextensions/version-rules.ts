@@ -3,7 +3,7 @@ import { at, child, duplicate, type FieldError, invalidValue, required, tooMany 
 import { isPrintable } from "../../api/go-quote.ts";
 import { utf8Length } from "../../api/json/index.ts";
 import { printedJSON } from "../../schema/definition-print.ts";
-import type { DefinitionSchema } from "../../schema/definition-schema.ts";
+import { type DefinitionSchema, MAX_ERRORS } from "../../schema/definition-schema.ts";
 import { findField } from "../../schema/field-path.ts";
 import type {
   CustomResourceColumnDefinition,
@@ -95,6 +95,7 @@ export function selectableFieldErrors(
   const errors: FieldError[] = [];
   const paths = new Set<string>();
   for (const [index, { jsonPath = "" }] of fields.entries()) {
+    if (errors.length >= MAX_ERRORS) break;
     const field = child(at(path, index), "jsonPath");
     if (jsonPath === "") {
       errors.push(required(field));
