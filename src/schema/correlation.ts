@@ -74,7 +74,7 @@ export class Correlated {
 /** The items of a list by their map keys; of several with the same keys the first. */
 export class KeyedItems {
   readonly #keys: readonly string[];
-  readonly #items = new Map<string, JSONObject>();
+  readonly #items = new Map<string | number | bigint | boolean, JSONObject>();
 
   constructor(list: readonly JSONValue[], node: SchemaNode) {
     this.#keys = node.listType === "map" ? (node.schema["x-kubernetes-list-map-keys"] ?? []) : [];
@@ -91,8 +91,14 @@ export class KeyedItems {
     return key === undefined ? undefined : this.#items.get(key);
   }
 
-  #keyOf(item: JSONValue | undefined): string | undefined {
+  /** One key is its own value, several make a text. */
+  #keyOf(item: JSONValue | undefined): string | number | bigint | boolean | undefined {
     if (!isObject(item) || this.#keys.length === 0) return undefined;
+    if (this.#keys.length === 1) {
+      const name = this.#keys[0]!;
+      const value = Object.hasOwn(item, name) ? item[name] : undefined;
+      return typeof value === "object" ? undefined : value;
+    }
     let text = "";
     for (const name of this.#keys) {
       const value = Object.hasOwn(item, name) ? item[name] : undefined;

@@ -40,6 +40,7 @@ function uniqueKeys(node: SchemaNode, list: readonly JSONValue[], path: string, 
     return;
   }
   const keys = node.schema["x-kubernetes-list-map-keys"] ?? [];
+  if (keys.length === 1 && distinct(list, keys[0]!)) return;
   const identities = list.map((item) => {
     const identity = newObject();
     if (isObject(item)) {
@@ -50,9 +51,22 @@ function uniqueKeys(node: SchemaNode, list: readonly JSONValue[], path: string, 
   uniqueItems(identities, path, errors);
 }
 
+/** Whether every item has a scalar of its own under `key`: nearly always so, and quickly seen. */
+function distinct(list: readonly JSONValue[], key: string): boolean {
+  const seen = new Set<JSONValue>();
+  for (const item of list) {
+    const value = isObject(item) && Object.hasOwn(item, key) ? item[key]! : null;
+    if (typeof value === "object") return false;
+    seen.add(value);
+  }
+  return seen.size === list.length;
+}
+
 /** Every value that occurs more than once is reported where it occurs for the second time. */
 function uniqueItems(list: readonly JSONValue[], path: string, errors: FieldError[]): void {
   if (list.length < 2) return;
+  const compounds = list.some((item) => typeof item === "object" && item !== null);
+  if (!compounds && new Set(list).size === list.length) return;
   const seen = new Map<unknown, number>();
   list.forEach((item, index) => {
     const compound = typeof item === "object" && item !== null;

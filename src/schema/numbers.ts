@@ -8,8 +8,8 @@ export interface NumberRules {
   /** Empty for int-or-string and where any type goes. */
   readonly type: "integer" | "number" | "";
   readonly format: string;
-  /** Nothing can be wrong with a number that has the right type. */
-  readonly none: boolean;
+  /** Integers that are surely right: between these, and multiples. undefined: every number needs the long way. */
+  readonly sound: { readonly least: number; readonly most: number; readonly multipleOf: number } | undefined;
 }
 
 const MAX_FLOAT32 = 3.4028234663852886e38;
@@ -19,13 +19,20 @@ const MAX_JSON_INTEGER = Number.MAX_SAFE_INTEGER;
 export function numberRules(schema: Schema, types: readonly SchemaType[], format: string): NumberRules {
   const only = types.length === 1 ? types[0] : undefined;
   const type = only === "integer" || only === "number" ? only : "";
-  const { multipleOf, maximum, minimum } = schema;
-  const limits = multipleOf !== undefined || maximum !== undefined || minimum !== undefined;
-  return {
-    type,
-    format: type === "" ? "" : format,
-    none: !limits && (type !== "integer" || format === "int64" || format === "") && format !== "float",
-  };
+  return { type, format: type === "" ? "" : format, sound: soundIntegers(schema, type === "integer" ? format : "") };
+}
+
+function soundIntegers(schema: Schema, format: string): NumberRules["sound"] {
+  const { multipleOf = 1, maximum = Number.MAX_SAFE_INTEGER, minimum = Number.MIN_SAFE_INTEGER } = schema;
+  if (![multipleOf, maximum, minimum].every(Number.isSafeInteger) || multipleOf <= 0) return undefined;
+  const least = minimum + (schema.minimum !== undefined && schema.exclusiveMinimum === true ? 1 : 0);
+  const most = maximum - (schema.maximum !== undefined && schema.exclusiveMaximum === true ? 1 : 0);
+  if (format !== "int32") return { least, most, multipleOf };
+  // A limit beyond the format is an error of its own, whatever the value.
+  const fits = [schema.multipleOf, schema.maximum, schema.minimum].every(
+    (limit) => limit === undefined || (limit >= -(2 ** 31) && limit < 2 ** 31),
+  );
+  return fits ? { least: Math.max(least, -(2 ** 31)), most: Math.min(most, 2 ** 31 - 1), multipleOf } : undefined;
 }
 
 /** Whether Go's decoder would have made it an int64. A float without a fraction cannot be told from an integer here. */

@@ -358,13 +358,21 @@ describe("rules", () => {
 
 describe("bad input", () => {
   it("takes a million items", () => {
-    const compiled = compileSchema(
-      spec({ type: "array", "x-kubernetes-list-type": "set", items: { type: "integer", maximum: 2_000_000 } }),
-    );
+    const compiled = compileSchema(spec({ type: "array", items: { type: "integer", maximum: 2_000_000 } }));
     const value = { spec: Array.from({ length: 1_000_000 }, (_, index) => index) };
     expect(compiled.normalize(value)).toEqual([]);
     expect(compiled.validate(value)).toEqual([]);
     expect(compiled.validateUpdate(value, { spec: [1] })).toEqual([]);
+  });
+
+  it("finds the one repetition in a hundred thousand", () => {
+    const compiled = compileSchema(
+      spec({ type: "array", "x-kubernetes-list-type": "set", items: { type: "integer" } }),
+    );
+    const value = { spec: [...Array.from({ length: 100_000 }, (_, index) => index), 7] };
+    expect(compiled.validate(value)).toEqual([
+      { reason: "FieldValueDuplicate", field: "spec[100000]", message: "Duplicate value: 7" },
+    ]);
   });
 
   it("takes schemas and objects a thousand levels deep", () => {

@@ -53,7 +53,15 @@ function checkValue(
     if (kind === "string") checkString(node, value as string, place, found);
     else if (kind === "integer" || kind === "number") {
       found.matches += 2;
-      if (!node.numbers.none || kind === "number") {
+      const { sound } = node.numbers;
+      const right =
+        sound !== undefined &&
+        kind === "integer" &&
+        typeof value === "number" &&
+        value >= sound.least &&
+        value <= sound.most &&
+        (sound.multipleOf === 1 || value % sound.multipleOf === 0);
+      if (!right) {
         for (const error of numberErrors(value as number | bigint, node.schema, node.numbers, place)) found.add(error);
       }
     } else if (kind === "array") checkList(node, value as JSONValue[], place, found, correlated);

@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { hasFormat, supportedFormat } from "./formats.ts";
+
+// The answers of a real server stand in testdata/instances.jsonl; here is what must not depend on it.
+describe("formats", () => {
+  it("belong to types", () => {
+    expect(supportedFormat("date", ["string"])).toBe("date");
+    expect(supportedFormat("date-time", [])).toBe("date-time");
+    expect(supportedFormat("int32", ["string"])).toBe("");
+    expect(supportedFormat("int32", ["integer"])).toBe("int32");
+    expect(supportedFormat("float", ["number"])).toBe("float");
+    expect(supportedFormat("date", ["object"])).toBe("");
+    expect(supportedFormat("nonsense", ["string"])).toBe("");
+    expect(supportedFormat(undefined, ["string"])).toBe("");
+  });
+
+  it.each([
+    ["email", `${"a(".repeat(100_000)}@b`],
+    ["email", `"${"\\\\".repeat(100_000)}`],
+    ["hostname", "a-".repeat(100_000)],
+    ["k8s-long-name", "a.".repeat(100_000)],
+    ["uri", `http://${"%41".repeat(100_000)}`],
+    ["byte", "A".repeat(400_000)],
+    ["duration", "1".repeat(100_000)],
+    ["duration", "1 x".repeat(100_000)],
+    ["ipv6", ":".repeat(100_000)],
+    ["date-time", `2020-01-01T00:00:00.${"1".repeat(100_000)}`],
+    ["creditcard", "4 ".repeat(100_000)],
+    ["rgbcolor", `rgb(${" ".repeat(100_000)}`],
+    ["isbn", "- ".repeat(100_000)],
+  ])("%s answers to a long text", (format, text) => {
+    expect([true, false]).toContain(hasFormat(format, text));
+  });
+});
