@@ -165,12 +165,24 @@ const STEMS = ["nano", "micro", "milli", "sec", "min", "hour", "day", "week"];
 function duration(text: string): boolean {
   if (goDuration(text)) return true;
   let found = false;
-  for (const [, digits, letters] of text.matchAll(/(\d+)[\t\n\f\r ]*([A-Za-zµ]+)/g)) {
-    if (digits!.length > 18 && BigInt(digits!) >= 2n ** 63n) return false;
-    const unit = letters!.toLowerCase();
+  // Run by run: an expression for all of it would begin anew at every digit.
+  for (const { 0: digits, index } of text.matchAll(/\d+/g)) {
+    const unit = unitAfter(text, index + digits.length);
+    if (unit === "") continue;
+    const significant = digits.replace(/^0+/, "");
+    if (significant.length > 19 || BigInt(significant) >= 2n ** 63n) return false;
     if (WORDS.includes(unit) || STEMS.some((stem) => unit.startsWith(stem))) found = true;
   }
   return found;
+}
+
+/** The letters behind a number, in lower case; words for units are short. */
+function unitAfter(text: string, start: number): string {
+  let at = start;
+  while (at < text.length && "\t\n\f\r ".includes(text[at]!)) at++;
+  let end = at;
+  while (end < text.length && /[A-Za-zµ]/.test(text[end]!)) end++;
+  return text.slice(at, end).toLowerCase();
 }
 
 function goDuration(text: string): boolean {
