@@ -495,3 +495,195 @@ describe("garbage", () => {
     expect(adopted!.metadata.ownerReferences).toHaveLength(1);
   });
 });
+
+describe("a Service", () => {
+  const node = uniqueName("node");
+  const name = "front";
+  const slices = () =>
+    items(
+      `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D${name}`,
+    );
+  beforeAll(async () => {
+    await target.call("POST", "/api/v1/nodes", {
+      body: { metadata: { name: node, labels: { "topology.kubernetes.io/zone": "z" } } },
+    });
+  });
+  afterAll(async () => {
+    await target.call("DELETE", `/api/v1/nodes/${node}`);
+  });
+
+  async function pod(podName: string, podIP: string, ready: boolean, port = 8080): Promise<KubeObject> {
+    const containers = [{ name: "main", image: "a:1", ports: [{ name: "web", containerPort: port }] }];
+    const body = { metadata: { name: podName, labels: { app: name } }, spec: { nodeName: node, containers } };
+    const made = await target.call("POST", core("pods"), { body });
+    expect(made.status).toBe(201);
+    await setReady(podName, ready, podIP);
+    return made.json;
+  }
+  const setReady = (podName: string, ready: boolean, podIP?: string) =>
+    patch(`${core("pods")}/${podName}/status`, {
+      status: {
+        phase: "Running",
+        ...(podIP !== undefined && { podIP, podIPs: [{ ip: podIP }] }),
+        conditions: [{ type: "Ready", status: ready ? "True" : "False", lastTransitionTime: "2026-01-01T00:00:00Z" }],
+      },
+    });
+  const service = (spec: object) =>
+    target.call("POST", core("services"), {
+      body: {
+        metadata: { name, labels: { team: "a" } },
+        spec: {
+          selector: { app: name },
+          ports: [
+            { name: "http", port: 80, targetPort: "web" },
+            { name: "raw", port: 90, targetPort: 91 },
+          ],
+          ...spec,
+        },
+      },
+    });
+  /** Address to conditions, over all slices. */
+  const conditions = (all: KubeObject[]) =>
+    Object.fromEntries(
+      all
+        .flatMap((slice) => slice["endpoints"] ?? [])
+        .map((one: { addresses: string[]; conditions: object }) => [one.addresses[0], one.conditions])
+        .sort(),
+    );
+
+  it("without pods has an empty slice and empty Endpoints", async () => {
+    expect((await service({})).status).toBe(201);
+    const [slice, ...more] = await eventually(slices, (all) => all.length > 0);
+    expect(more).toEqual([]);
+    expect(slice).toMatchObject({ addressType: "IPv4", ports: null });
+    expect(slice!["endpoints"] ?? []).toEqual([]);
+    const { uid } = await get(`${core("services")}/${name}`).then((one) => one.metadata);
+    expect(slice!.metadata.generateName).toBe(`${name}-`);
+    expect(slice!.metadata.labels).toEqual({
+      team: "a",
+      "kubernetes.io/service-name": name,
+      "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+    });
+    expect(slice!.metadata.ownerReferences).toEqual([
+      { apiVersion: "v1", kind: "Service", name, uid, controller: true, blockOwnerDeletion: true },
+    ]);
+    const older = await until(
+      `${core("endpoints")}/${name}`,
+      ({ metadata }) => metadata !== undefined && metadata.uid !== undefined,
+    );
+    expect(older["subsets"]).toBeUndefined();
+    expect(older.metadata.labels).toEqual({ team: "a", "endpoints.kubernetes.io/managed-by": "endpoint-controller" });
+  });
+
+  it("has the addresses of its pods, ready or not, with the ports by name", async () => {
+    const [first, second] = [await pod("front-1", "10.9.0.1", true), await pod("front-2", "10.9.0.2", false)];
+    await pod("front-3", "10.9.0.3", true, 9090);
+    const all = await eventually(slices, (found) => Object.keys(conditions(found)).length === 3);
+    expect(conditions(all)).toEqual({
+      "10.9.0.1": { ready: true, serving: true, terminating: false },
+      "10.9.0.2": { ready: false, serving: false, terminating: false },
+      "10.9.0.3": { ready: true, serving: true, terminating: false },
+    });
+    const settled = await eventually(
+      slices,
+      (found) => found.length === 2 && found.every((slice) => slice["ports"] !== null),
+    );
+    const ports = settled.map((slice) => [...slice["ports"]].sort((a, b) => (a.name < b.name ? -1 : 1)));
+    const raw = { name: "raw", port: 91, protocol: "TCP" };
+    expect(ports.sort((a, b) => a[0].port - b[0].port)).toEqual([
+      [{ name: "http", port: 8080, protocol: "TCP" }, raw],
+      [{ name: "http", port: 9090, protocol: "TCP" }, raw],
+    ]);
+    const one = settled.flatMap((slice) => slice["endpoints"]).find((endpoint) => endpoint.addresses[0] === "10.9.0.1");
+    const reference = (object: KubeObject) => ({
+      kind: "Pod",
+      namespace,
+      name: object.metadata.name,
+      uid: object.metadata.uid,
+    });
+    expect(one).toEqual({
+      addresses: ["10.9.0.1"],
+      conditions: { ready: true, serving: true, terminating: false },
+      nodeName: node,
+      targetRef: reference(first),
+      zone: "z",
+    });
+    const older = await until(`${core("endpoints")}/${name}`, ({ subsets }) =>
+      JSON.stringify(subsets ?? "").includes("10.9.0.3"),
+    );
+    const addresses = older["subsets"].flatMap((subset: { addresses?: object[]; notReadyAddresses?: object[] }) => [
+      subset.addresses ?? [],
+      subset.notReadyAddresses ?? [],
+    ]);
+    expect(JSON.stringify(addresses)).toContain("10.9.0.2");
+    const unready = older["subsets"].flatMap(
+      (subset: { notReadyAddresses?: object[] }) => subset.notReadyAddresses ?? [],
+    );
+    expect(unready.find((address: { ip: string }) => address.ip === "10.9.0.2")).toEqual({
+      ip: "10.9.0.2",
+      nodeName: node,
+      targetRef: reference(second),
+    });
+  });
+
+  it("is still when nothing changes", async () => {
+    const versions = async () => [
+      (await get(`${core("endpoints")}/${name}`)).metadata.resourceVersion,
+      ...(await slices()).map((slice) => slice.metadata.resourceVersion),
+    ];
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const before = await versions();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(await versions()).toEqual(before);
+  });
+
+  it("follows readiness and deletion", async () => {
+    await setReady("front-2", true);
+    await eventually(slices, (all) => conditions(all)["10.9.0.2"]?.ready === true);
+    await patch(`${core("pods")}/front-1`, { metadata: { finalizers: ["example.com/hold"] } });
+    await target.call("DELETE", `${core("pods")}/front-1`);
+    const going = await eventually(slices, (all) => conditions(all)["10.9.0.1"]?.terminating === true);
+    expect(conditions(going)["10.9.0.1"]).toEqual({ ready: false, serving: true, terminating: true });
+    const older = await until(`${core("endpoints")}/${name}`, (one) => !JSON.stringify(one).includes("10.9.0.1"));
+    expect(JSON.stringify(older["subsets"])).toContain("10.9.0.2");
+    await patch(`${core("pods")}/front-1`, { metadata: { finalizers: [] } });
+    await target.call("DELETE", `${core("pods")}/front-1?gracePeriodSeconds=0`);
+    const left = await eventually(slices, (all) => conditions(all)["10.9.0.1"] === undefined);
+    expect(Object.keys(conditions(left))).toEqual(["10.9.0.2", "10.9.0.3"]);
+  });
+
+  it("that publishes whatever it has calls all of them ready", async () => {
+    await patch(`${core("services")}/${name}`, { spec: { publishNotReadyAddresses: true } });
+    await setReady("front-3", false);
+    const all = await eventually(slices, (found) => conditions(found)["10.9.0.3"]?.serving === false);
+    expect(conditions(all)["10.9.0.3"]).toEqual({ ready: true, serving: false, terminating: false });
+  });
+
+  it("that is deleted takes its addresses with it", async () => {
+    await target.call("DELETE", `${core("services")}/${name}`);
+    expect(await goneBy(`${core("endpoints")}/${name}`)).toBe(404);
+    expect(await eventually(slices, (all) => all.length === 0)).toEqual([]);
+  });
+
+  it("that is headless says so, and needs no ports", async () => {
+    expect((await service({ clusterIP: "None", ports: [] })).status).toBe(201);
+    const all = await eventually(slices, (found) => Object.keys(conditions(found)).length === 2);
+    expect(all.map((slice) => [slice["ports"], slice.metadata.labels?.["service.kubernetes.io/headless"]])).toEqual([
+      [null, ""],
+    ]);
+    const older = await until(`${core("endpoints")}/${name}`, ({ subsets }) => subsets !== undefined);
+    expect(older.metadata.labels?.["service.kubernetes.io/headless"]).toBe("");
+    expect(older["subsets"][0].ports).toBeUndefined();
+    await target.call("DELETE", `${core("services")}/${name}`);
+  });
+
+  it("without a selector is left alone", async () => {
+    const body = { metadata: { name: "manual" }, spec: { ports: [{ port: 80 }] } };
+    await target.call("POST", core("services"), { body });
+    await target.call("POST", core("endpoints"), {
+      body: { metadata: { name: "manual" }, subsets: [{ addresses: [{ ip: "10.9.9.9" }], ports: [{ port: 80 }] }] },
+    });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect((await get(`${core("endpoints")}/manual`))["subsets"][0].addresses).toEqual([{ ip: "10.9.9.9" }]);
+  });
+});

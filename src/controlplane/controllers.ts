@@ -42,6 +42,7 @@ async function workloadControllers(autoscaler: Partial<AutoscalerOptions>): Prom
     import("../controllers/deployment/deployment.ts").then((module) => module.deployments),
     import("../controllers/replica-set/replica-set.ts").then((module) => module.replicaSets),
     import("../controllers/scheduler/scheduler.ts").then((module) => module.scheduler),
+    import("../controllers/endpoints/endpoints.ts").then((module) => module.endpoints),
     import("../controllers/garbage/collector.ts").then((module) => module.garbageCollection),
   ]);
   return loaded;
