@@ -78,6 +78,25 @@ function tokenStatus(token: string): object | undefined {
   return user === undefined ? { authenticated: false } : { authenticated: true, user };
 }
 
+/** The kubeconfig of one path of a webhook; answers with its file. */
+function writeConfig(folder: string, url: string, path: string, ca: string): string {
+  const config = join(folder, `${path}.kubeconfig`);
+  const cluster = {
+    server: `${url}/${path}`,
+    "certificate-authority-data": Buffer.from(ca).toString("base64"),
+  };
+  const text = {
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "webhook",
+    clusters: [{ name: "webhook", cluster }],
+    users: [{ name: "server", user: { token: SECRET } }],
+    contexts: [{ name: "webhook", context: { cluster: "webhook", user: "server" } }],
+  };
+  writeFileSync(config, JSON.stringify(text));
+  return config;
+}
+
 for (const { name, built, start } of SERVERS) {
   describe.skipIf(!built)(`webhooks of ${name}`, () => {
     const folder = mkdtempSync(join(tmpdir(), "tenon-webhooks-"));
@@ -87,23 +106,7 @@ for (const { name, built, start } of SERVERS) {
     beforeAll(async () => {
       const pki = await memoryPKI({ clock: systemClock, random: systemRandom });
       webhook = await startWebhook(pki);
-      const file = (path: string) => {
-        const config = join(folder, `${path}.kubeconfig`);
-        const cluster = {
-          server: `${webhook.url}/${path}`,
-          "certificate-authority-data": Buffer.from(pki.ca.cert).toString("base64"),
-        };
-        const text = {
-          apiVersion: "v1",
-          kind: "Config",
-          "current-context": "webhook",
-          clusters: [{ name: "webhook", cluster }],
-          users: [{ name: "server", user: { token: SECRET } }],
-          contexts: [{ name: "webhook", context: { cluster: "webhook", user: "server" } }],
-        };
-        writeFileSync(config, JSON.stringify(text));
-        return config;
-      };
+      const file = (path: string) => writeConfig(folder, webhook.url, path, pki.ca.cert);
       running = await start(folder, () => [
         "--authorization-mode=RBAC,Webhook",
         `--authorization-webhook-config-file=${file("authorize")}`,
@@ -311,6 +314,117 @@ for (const { name, built, start } of SERVERS) {
       expect((await as("granted", PODS)).status).toBe(200);
       expect((await running.target.call("GET", "/api/v1/nodes")).status).toBe(200);
       expect((await as("newcomer", PODS)).status).toBe(401);
+    });
+  });
+}
+
+for (const { name, built, start } of SERVERS) {
+  describe.skipIf(!built)(`an AuthorizationConfiguration on ${name}`, () => {
+    const folder = mkdtempSync(join(tmpdir(), "tenon-authorization-"));
+    let webhook: Webhook;
+    let running: Running;
+
+    beforeAll(async () => {
+      const pki = await memoryPKI({ clock: systemClock, random: systemRandom });
+      webhook = await startWebhook(pki);
+      const hook = (path: string, more: object) => ({
+        type: "Webhook",
+        name: path,
+        webhook: {
+          timeout: "3s",
+          subjectAccessReviewVersion: "v1",
+          matchConditionSubjectAccessReviewVersion: "v1",
+          connectionInfo: {
+            type: "KubeConfigFile",
+            kubeConfigFile: writeConfig(folder, webhook.url, path, pki.ca.cert),
+          },
+          ...more,
+        },
+      });
+      const file = join(folder, "authorization.yaml");
+      const configuration = {
+        apiVersion: "apiserver.config.k8s.io/v1",
+        kind: "AuthorizationConfiguration",
+        authorizers: [
+          hook("guard", {
+            failurePolicy: "Deny",
+            matchConditions: [
+              { expression: "has(request.resourceAttributes)" },
+              { expression: "request.resourceAttributes.namespace == 'guarded'" },
+              {
+                expression:
+                  "request.user != 'nobody' || request.resourceAttributes.fieldSelector.requirements.size() > 0",
+              },
+            ],
+          }),
+          { type: "RBAC", name: "rbac" },
+          hook("rest", {
+            failurePolicy: "NoOpinion",
+            matchConditions: [{ expression: "request.user in ['allowed', 'refused', 'unavailable']" }],
+          }),
+        ],
+      };
+      writeFileSync(file, JSON.stringify(configuration));
+      const tokens = writeConfig(folder, webhook.url, "token", pki.ca.cert);
+      running = await start(folder, () => [
+        `--authorization-config=${file}`,
+        `--authentication-token-webhook-config-file=${tokens}`,
+      ]);
+    }, 120_000);
+
+    afterAll(async () => {
+      await running?.stop();
+      await webhook?.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    const as = async (token: string, path: string) => {
+      const before = webhook.asked.length;
+      const answer = await running.target.call("GET", path, {
+        anonymous: true,
+        headers: { authorization: `Bearer ${token}` },
+      });
+      const asked = webhook.asked.slice(before).filter(({ kind }) => kind === "SubjectAccessReview");
+      const paths = asked.map(({ at }) => at.replace(/^POST .([a-z]+).*$/, "$1"));
+      const text = answer.status === 500 ? answer.text.trim() : (answer.json.message ?? "");
+      return { status: answer.status, asked: paths, text };
+    };
+    const pods = (namespace: string) => `/api/v1/namespaces/${namespace}/pods`;
+    const forbidden = (user: string, namespace: string, why = "") =>
+      `pods is forbidden: User "${user}" cannot list resource "pods" in API group "" in the namespace "${namespace}"${why}`;
+
+    it.each<[string, string, number, string[], string]>([
+      ["allowed", "guarded", 200, ["guard"], ""],
+      ["allowed", "elsewhere", 200, ["rest"], ""],
+      ["refused", "guarded", 403, ["guard", "rest"], ": not <today>\nnot <today>"],
+      ["denied", "guarded", 403, ["guard"], ": never"],
+      ["denied", "elsewhere", 403, [], ""],
+      ["unavailable", "guarded", 500, ["guard"], ""],
+      ["unavailable", "elsewhere", 500, ["rest"], ""],
+      ["granted", "guarded", 500, ["guard"], ""],
+      ["granted", "elsewhere", 403, [], ""],
+    ])("%s in %s: %i after %j", async (user, namespace, status, asked, why) => {
+      const answer = await as(user, pods(namespace));
+      expect([answer.status, answer.asked]).toEqual([status, asked]);
+      if (status === 403) expect(answer.text).toBe(forbidden(user, namespace, why));
+      if (status === 500) expect(answer.text).toContain("the server is currently unable to handle the request");
+    });
+
+    it("a condition that fails counts as the webhook's failure", async () => {
+      const answer = await as("nobody-known", pods("guarded"));
+      expect(answer.status).toBe(401);
+      USERS["nobody"] = { username: "nobody" };
+      const failed = await as("nobody", pods("guarded"));
+      expect(failed).toEqual({
+        status: 500,
+        asked: [],
+        text: `Internal Server Error: "${pods("guarded")}": cel evaluation error: expression 'request.user != 'nobody' || request.resourceAttributes.fieldSelector.requirements.size() &gt; 0' resulted in error: no such key: fieldSelector`,
+      });
+    });
+
+    it("paths are not resources", async () => {
+      expect((await as("refused", "/metrics")).asked).toEqual(["rest"]);
+      expect((await as("denied", "/metrics")).asked).toEqual([]);
     });
   });
 }

@@ -46,6 +46,12 @@ describe("the flags about who decides", () => {
     expect(given.authorizationWebhookCacheAuthorizedTtl).toBe(90_000);
   });
 
+  it("take a configuration file instead, not beside", () => {
+    const given = parsed("--authorization-config", "f");
+    expect(parsed(...authArguments(given))).toEqual(given);
+    expect(() => parsed("--authorization-config=f", "--authorization-mode=RBAC")).toThrow("cannot be used with");
+  });
+
   it.each([
     ["--authorization-webhook-cache-authorized-ttl", "soon"],
     ["--authorization-webhook-version", "v2"],

@@ -7,6 +7,8 @@ import type { TokenAuthenticator } from "../server/identity.ts";
 
 export interface AuthFlags {
   readonly authorizationMode: string;
+  /** Instead of the mode and the webhook's flags. */
+  readonly authorizationConfig?: string;
   readonly authorizationWebhookConfigFile?: string;
   readonly authorizationWebhookVersion: "v1" | "v1beta1";
   /** Milliseconds, as all durations here. */
@@ -25,10 +27,23 @@ function duration(text: string): number {
   }
 }
 
+/** What a configuration file takes the place of. */
+const LEGACY = [
+  "authorizationMode",
+  "authorizationWebhookConfigFile",
+  "authorizationWebhookVersion",
+  "authorizationWebhookCacheAuthorizedTtl",
+  "authorizationWebhookCacheUnauthorizedTtl",
+];
+
 const FLAGS: readonly (() => Option)[] = [
   () =>
     new Option("--authorization-mode <modes>", "who decides, in order: RBAC, Webhook, AlwaysAllow, AlwaysDeny").default(
       "RBAC",
+    ),
+  () =>
+    new Option("--authorization-config <file>", "an AuthorizationConfiguration, read again when it changes").conflicts(
+      LEGACY,
     ),
   () => new Option("--authorization-webhook-config-file <file>", "the webhook of mode Webhook, in kubeconfig format"),
   () =>
@@ -61,6 +76,7 @@ export function addAuthFlags(command: Command): Command {
 /** The same flags as arguments for another process that knows them. */
 export function authArguments(flags: AuthFlags): string[] {
   const values = new Map<string, unknown>(Object.entries(flags));
+  if (flags.authorizationConfig !== undefined) for (const name of LEGACY) values.delete(name);
   return FLAGS.map((flag) => flag()).flatMap((flag) => {
     const value = values.get(flag.attributeName());
     if (value === undefined) return [];
@@ -80,29 +96,15 @@ export async function openDeciders(
   audience: string,
   machine: { readonly clock: Clock; readonly random: Random },
 ): Promise<Deciders> {
-  const { parseAuthorizationModes } = await import("../auth/webhook/modes.ts");
-  const modes = parseAuthorizationModes(flags.authorizationMode, flags.authorizationWebhookConfigFile);
   const open: { close(): Promise<void> }[] = [];
   const authorizers: AuthorizationMode[] = [];
-  for (const mode of modes) {
-    if (mode !== "Webhook") {
-      authorizers.push(mode);
-      continue;
-    }
-    const [{ openWebhook }, { webhookAuthorizer }] = await Promise.all([
-      import("../auth/webhook/review.ts"),
-      import("../auth/webhook/authorizer.ts"),
-    ]);
-    const webhook = await openWebhook(flags.authorizationWebhookConfigFile!, machine);
-    open.push(webhook);
-    authorizers.push(
-      webhookAuthorizer(webhook, {
-        version: flags.authorizationWebhookVersion,
-        authorizedTTL: flags.authorizationWebhookCacheAuthorizedTtl,
-        unauthorizedTTL: flags.authorizationWebhookCacheUnauthorizedTtl,
-      }),
-    );
-  }
+  if (flags.authorizationConfig !== undefined) {
+    const { configuredAuthorizers } = await import("../controlplane/configured-authorizers.ts");
+    const onError = (error: unknown) => console.error(`apiserver: reloading authorization config: ${error}`);
+    const configured = await configuredAuthorizers(flags.authorizationConfig, { ...machine, onError });
+    open.push(configured);
+    authorizers.push(configured);
+  } else await openModes(flags, machine, authorizers, open);
   let tokenWebhook: TokenAuthenticator | undefined;
   if (flags.authenticationTokenWebhookConfigFile !== undefined) {
     const [{ openWebhook }, { webhookTokens }] = await Promise.all([
@@ -122,4 +124,33 @@ export async function openDeciders(
     ...(tokenWebhook !== undefined && { tokenWebhook }),
     close: async () => void (await Promise.all(open.map((webhook) => webhook.close()))),
   };
+}
+
+async function openModes(
+  flags: AuthFlags,
+  machine: { readonly clock: Clock; readonly random: Random },
+  authorizers: AuthorizationMode[],
+  open: { close(): Promise<void> }[],
+): Promise<void> {
+  const { parseAuthorizationModes } = await import("../auth/webhook/modes.ts");
+  const modes = parseAuthorizationModes(flags.authorizationMode, flags.authorizationWebhookConfigFile);
+  for (const mode of modes) {
+    if (mode !== "Webhook") {
+      authorizers.push(mode);
+      continue;
+    }
+    const [{ openWebhook }, { webhookAuthorizer }] = await Promise.all([
+      import("../auth/webhook/review.ts"),
+      import("../auth/webhook/authorizer.ts"),
+    ]);
+    const webhook = await openWebhook(flags.authorizationWebhookConfigFile!, machine);
+    open.push(webhook);
+    authorizers.push(
+      webhookAuthorizer(webhook, {
+        version: flags.authorizationWebhookVersion,
+        authorizedTTL: flags.authorizationWebhookCacheAuthorizedTtl,
+        unauthorizedTTL: flags.authorizationWebhookCacheUnauthorizedTtl,
+      }),
+    );
+  }
 }

@@ -37,8 +37,13 @@ export interface IdentityOptions {
   readonly issuer: string;
 }
 
-/** A mode by upstream's name, or an authorizer that was made elsewhere. */
-export type AuthorizationMode = "RBAC" | "AlwaysAllow" | "AlwaysDeny" | Authorizer;
+/** A mode by upstream's name, an authorizer that was made elsewhere, or one that is yet to be given RBAC. */
+export type AuthorizationMode =
+  | "RBAC"
+  | "AlwaysAllow"
+  | "AlwaysDeny"
+  | Authorizer
+  | { authorizer(rbac: Authorizer): Authorizer };
 
 export interface Identity {
   readonly authenticator: Authenticator;
@@ -125,6 +130,6 @@ function authorizerOf(mode: AuthorizationMode, rbac: Authorizer): Authorizer {
     case "AlwaysDeny":
       return alwaysDeny;
     default:
-      return mode;
+      return "authorizer" in mode ? mode.authorizer(rbac) : mode;
   }
 }

@@ -16,6 +16,8 @@ export interface AccessReviewOptions {
   readonly capacity?: number;
   /** What a question that could not be asked counts as, beside its error; default NoOpinion. */
   readonly failurePolicy?: "Deny" | "NoOpinion";
+  /** Whether to ask at all: false is no opinion, an Error counts as a question that could not be asked. */
+  matches?(spec: AccessReviewSpec): boolean | Error;
 }
 
 export interface AccessReviewSpec {
@@ -42,6 +44,8 @@ const MAX_CONTROLLED = 10_000;
 const MAX_KEY = 512;
 const MAX_REASON = 10_000;
 
+const UNASKED: AuthorizationDecision = { verdict: "NoOpinion", reason: "" };
+
 /** The main API server as authorizer. A failed question is an error in the decision (a 500 for the client). */
 export function accessReviewer(client: Client, options: AccessReviewOptions = {}): Authorizer {
   const ask: AskAccess = async (spec) => {
@@ -63,13 +67,18 @@ export function reviewingAuthorizer(ask: AskAccess, clock: Clock, options: Acces
   const cache = new ExpiringCache<AuthorizationDecision>(clock, options.capacity ?? 8192);
   const running = new Map<string, Promise<AuthorizationDecision>>();
 
+  const failed = (error: Error): AuthorizationDecision => ({
+    verdict: options.failurePolicy ?? "NoOpinion",
+    reason: "",
+    error,
+  });
+
   async function decide(key: string, spec: AccessReviewSpec, remember: boolean): Promise<AuthorizationDecision> {
     let status: AccessReviewStatus;
     try {
       status = await ask(spec);
     } catch (error) {
-      const failure = error instanceof Error ? error : new Error(String(error));
-      return { verdict: options.failurePolicy ?? "NoOpinion", reason: "", error: failure };
+      return failed(error instanceof Error ? error : new Error(String(error)));
     }
     const decision = decisionOf(status);
     // As upstream: the lifetime goes by `allowed` alone.
@@ -81,6 +90,8 @@ export function reviewingAuthorizer(ask: AskAccess, clock: Clock, options: Acces
   return {
     async authorize(attributes) {
       const spec = specOf(attributes);
+      const matches = options.matches?.(spec) ?? true;
+      if (matches !== true) return matches === false ? UNASKED : failed(matches);
       const text = JSON.stringify(spec);
       const key = text.length <= MAX_KEY ? text : createHash("sha256").update(text).digest("base64");
       const known = cache.get(key);

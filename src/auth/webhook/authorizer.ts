@@ -11,6 +11,8 @@ export interface WebhookAuthorizerOptions {
   readonly unauthorizedTTL: number;
   /** What a webhook that cannot be asked counts as; default NoOpinion: the next authorizer decides, and if none allows, the client gets 500. */
   readonly failurePolicy?: "Deny" | "NoOpinion";
+  /** Whether a question is asked at all. */
+  matches?(spec: AccessReviewSpec): boolean | Error;
 }
 
 const GROUP = "authorization.k8s.io";
@@ -23,6 +25,7 @@ export function webhookAuthorizer(webhook: Webhook, options: WebhookAuthorizerOp
     allowed: options.authorizedTTL,
     denied: options.unauthorizedTTL,
     failurePolicy: options.failurePolicy ?? "NoOpinion",
+    ...(options.matches !== undefined && { matches: options.matches }),
   });
 }
 
