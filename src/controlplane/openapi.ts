@@ -25,6 +25,7 @@ export function builtinDocument(
       kind: definition.kind,
       namespaced: definition.namespaced,
       verbs: definition.verbs,
+      strategicMerge: definition.codec.strategicMerge !== undefined,
       schemaName: structOf(definition).model,
       subresources: (definition.subresources ?? []).map(({ name, verbs, kind }) => ({
         name,

@@ -21,6 +21,8 @@ export interface OpenAPIResource {
   /** The name of the list's; built from the kind's when no schema of that name is given. */
   readonly listSchemaName?: string;
   readonly subresources?: readonly OpenAPISubresource[];
+  /** It takes strategic merge patches: kubectl sends what the document promises. Default false. */
+  readonly strategicMerge?: boolean;
 }
 
 export interface OpenAPIDocument {
@@ -128,7 +130,8 @@ export function openAPIDocument(options: OpenAPIOptions): OpenAPIDocument {
       };
     }
     const itemVerbs = resource.verbs.filter((verb) => verb !== "create");
-    const item = itemOperations(itemVerbs, body, (verb, action) => operation(verb, action));
+    const { strategicMerge = false } = resource;
+    const item = itemOperations(itemVerbs, body, strategicMerge, (verb, action) => operation(verb, action));
     if (Object.keys(item).length > 0) {
       paths[`${place}/{name}`] = { ...item, parameters: [nameParameter(resource.kind), ...common, PRETTY] };
     }
@@ -141,6 +144,7 @@ export function openAPIDocument(options: OpenAPIOptions): OpenAPIDocument {
       const operations = itemOperations(
         subresource.verbs,
         known ? schemaRef(schema) : { type: "object" },
+        strategicMerge,
         (verb, action) => {
           const middle = (resource.namespaced ? "Namespaced" : "") + resource.kind + tail;
           return describeOperation(options, naming(verb, middle), action, subKind);
@@ -164,7 +168,13 @@ export function openAPIDocument(options: OpenAPIOptions): OpenAPIDocument {
 
 type Describe = (verb: string, action: string) => Record<string, JSONValue>;
 
-function itemOperations(verbs: readonly string[], body: Schema, describe: Describe): Record<string, JSONValue> {
+function itemOperations(
+  verbs: readonly string[],
+  body: Schema,
+  strategicMerge: boolean,
+  describe: Describe,
+): Record<string, JSONValue> {
+  const patchTypes = strategicMerge ? [...PATCH_TYPES, STRATEGIC_MERGE_PATCH] : PATCH_TYPES;
   const operations: Record<string, JSONValue> = {};
   if (verbs.includes("get")) operations["get"] = { ...describe("read", "get"), ...answers(200, body) };
   if (verbs.includes("update")) {
@@ -197,7 +207,7 @@ function itemOperations(verbs: readonly string[], body: Schema, describe: Descri
       // kubectl asks whether these exist before it uses them.
       parameters: [...WRITE_PARAMETERS, FORCE],
       requestBody: {
-        content: Object.fromEntries(PATCH_TYPES.map((type) => [type, { schema: schemaRef(`${META_V1}Patch`) }])),
+        content: Object.fromEntries(patchTypes.map((type) => [type, { schema: schemaRef(`${META_V1}Patch`) }])),
         required: true,
       } as unknown as JSONValue,
       ...answers(200, body, 201),
@@ -207,12 +217,8 @@ function itemOperations(verbs: readonly string[], body: Schema, describe: Descri
 }
 
 const MEDIA_TYPES = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
-const PATCH_TYPES = [
-  "application/apply-patch+yaml",
-  "application/json-patch+json",
-  "application/merge-patch+json",
-  "application/strategic-merge-patch+json",
-];
+const PATCH_TYPES = ["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"];
+const STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json";
 
 function answers(code: number, schema: Schema, also?: number): Record<string, JSONValue> {
   const content = Object.fromEntries(MEDIA_TYPES.map((type) => [type, { schema }]));
