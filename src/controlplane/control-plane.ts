@@ -34,7 +34,7 @@ import { builtinBackends } from "./backends.ts";
 import { advertisedAddress, isLoopback, keepNamespaces, publishAddress } from "./bootstrap.ts";
 import { bootstrapSeeds } from "./bootstrap-objects.ts";
 import { candidate } from "./controllers.ts";
-import { DEFINITIONS, openDefinitions } from "./definitions.ts";
+import { DEFINITIONS, definitionsLoaded, openDefinitions } from "./definitions.ts";
 import { startHooks } from "./hooks.ts";
 import { type AuthorizationMode, createIdentity } from "./identity.ts";
 import { storeListers } from "./listers.ts";
@@ -178,6 +178,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
   const admission = admissionChain([
     namespaceLifecycle(listers.of("", "namespaces")),
     rbacEscalation(identity.rbac, identity.authorizer),
+    definitionsLoaded,
     builtInClaims((group, version) => builtIn.has(`${group}/${version}`), identity.authorizer),
     // Last: what it takes, nobody after it may refuse.
     ...(claims === undefined ? [] : [claims]),

@@ -1,11 +1,23 @@
 /** CustomResourceDefinitions over the store of this process: what serves them is loaded with the first one. */
 import type { DefinitionSource, Definitions, DefinitionsOptions } from "../crd/index.ts";
+import type { Admission } from "../server/admission.ts";
 import { type Cursor, ExpiredError, type State } from "../store/state.ts";
 
 export const DEFINITIONS = { group: "apiextensions.k8s.io", version: "v1", resource: "customresourcedefinitions" };
 const PREFIX = "/registry/apiextensions.k8s.io/customresourcedefinitions/";
 /** Changes handled before other work of the process gets its turn. */
 const BATCH = 256;
+
+const load = () => import("../crd/index.ts");
+
+/** Who creates a first definition waits for what will serve it, and not everybody who waits for the definition. */
+export const definitionsLoaded: Admission = {
+  async admit({ operation, resource }) {
+    if (operation === "CREATE" && resource.group === DEFINITIONS.group && resource.resource === DEFINITIONS.resource) {
+      await load();
+    }
+  },
+};
 
 /** Serves the definitions there are before it resolves; with none, waits for the first. */
 export async function openDefinitions(
@@ -16,9 +28,7 @@ export async function openDefinitions(
   let stopped = false;
   let running: Promise<Definitions | undefined> = Promise.resolve(undefined);
   const begin = () => {
-    running = import("../crd/index.ts").then(({ serveDefinitions }) =>
-      stopped ? undefined : serveDefinitions({ ...options, source }),
-    );
+    running = load().then(({ serveDefinitions }) => (stopped ? undefined : serveDefinitions({ ...options, source })));
     return running;
   };
   if (state.view().count(PREFIX) > 0) await begin();
