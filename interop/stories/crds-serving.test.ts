@@ -239,6 +239,32 @@ describe("the status", () => {
   });
 });
 
+describe("a status with a default", () => {
+  const waiting = definition(group, {
+    kind: "Waiting",
+    schema: {
+      type: "object",
+      properties: {
+        spec: { type: "object" },
+        status: { type: "object", default: { phase: "Pending" }, properties: { phase: text } },
+      },
+    },
+    version: { subresources: { status: {} } },
+  });
+  beforeAll(() => install(target, waiting));
+  afterAll(() => uninstall(target, waiting.metadata.name));
+
+  it("is there from the beginning, though no create may set it", async () => {
+    const path = `${base()}/namespaces/${namespace}/waitings`;
+    const body = { apiVersion: `${group}/v1`, kind: "Waiting", metadata: { name: "w" }, status: { phase: "Mine" } };
+    const made = await target.call("POST", path, { body });
+    expect(made.json.status).toEqual({ phase: "Pending" });
+    expect((await target.call("GET", `${path}/w`)).json).toEqual(made.json);
+    const labeled = await merge(`${path}/w`, { metadata: { labels: { a: "b" } } });
+    expect(labeled.json).toMatchObject({ metadata: { generation: 1 }, status: { phase: "Pending" } });
+  });
+});
+
 describe("the scale", () => {
   const path = `${foos()}/scaled/scale`;
 

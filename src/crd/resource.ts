@@ -65,6 +65,8 @@ export function customResource(
     storage: {
       codec: versions.storageCodec(storageVersion),
       generation: digest.specHash,
+      // A create loses its status, and the schema may give it another.
+      readsBack: rules.hasStatus && versions.schemaOf(version).properties?.["status"]?.default !== undefined,
       fromStored: (objects) => objects.map((object) => versions.convert(object, version)),
       toStored: (object) =>
         version === storageVersion

@@ -145,6 +145,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
      * too, is read through `codec` and `fromStored` once under each, and what was derived under another is forgotten.
      */
     readonly generation?: string;
+    /** The rules of writing may leave out what the schema defaults: what was written is read back before it is answered. Default false. */
+    readonly readsBack?: boolean;
   };
   /** How to read what others stored as JSON in an older version, by its apiVersion: the value in this one. May change what it is given. */
   readonly olderVersions?: Readonly<Record<string, (stored: JSONObject) => JSONObject>>;

@@ -171,7 +171,7 @@ export async function writtenItem(endpoint: Endpoint, entry: Entry, object: Kube
   if (storage === undefined) return new StoredItem(endpoint, entry);
   if (storage.generation !== undefined) {
     // What is stored in another version is what that version keeps of the object.
-    if (endpoint.isThisVersion(entry.value)) settle(entry, storage.generation);
+    if (!storage.readsBack && endpoint.isThisVersion(entry.value)) settle(entry, storage.generation);
     return storedItem(endpoint, entry);
   }
   const served = endpoint.encode(object, String(entry.revision));
