@@ -8,6 +8,7 @@ import { APISERVICES } from "../aggregator/api-service.ts";
 import { autoRegistration } from "../aggregator/registration.ts";
 import type { Clock, Random } from "../api/clock.ts";
 import { systemClock, systemRandom } from "../api/machine.ts";
+import { apiVersionOf } from "../api/meta.ts";
 import { DEFAULT_IDENTITY_HEADERS } from "../auth/delegated/request-header.ts";
 import { impersonationFilter } from "../auth/impersonation.ts";
 import type { PKI } from "../auth/pki/pki.ts";
@@ -303,7 +304,11 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
   const definitions = await openDefinitions(state, {
     common: { state, admission, authorizer: identity.authorizer, clock, random },
     routes,
-    registration,
+    // What is built in was registered with its own priorities.
+    registration: {
+      always: (gv) => builtIn.has(apiVersionOf(gv)) || registration.always(gv),
+      never: (gv) => builtIn.has(apiVersionOf(gv)) || registration.never(gv),
+    },
     client: loopback.resource(DEFINITIONS),
     serverVersion: versionInfo.gitVersion,
     onError: trouble("definitions"),

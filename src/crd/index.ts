@@ -26,8 +26,8 @@ export interface DefinitionSource {
 
 /** Keeps the APIService objects of what definitions serve. */
 export interface Registration {
-  always(groupVersion: GroupVersion): void;
-  never(groupVersion: GroupVersion): void;
+  always(groupVersion: GroupVersion): unknown;
+  never(groupVersion: GroupVersion): unknown;
 }
 
 export interface DefinitionsOptions {

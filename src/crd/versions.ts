@@ -2,6 +2,7 @@
 import type { ObjectCodec } from "../api/codec.ts";
 import { encodeCanonical, parseJSON } from "../api/json/index.ts";
 import { apiVersionOf, type JSONObject, type KubeObject } from "../api/meta.ts";
+import { internalError } from "../api/status.ts";
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from "../kinds/generated/types.ts";
 import { compileSchema, type StructuralSchema } from "../schema/structural.ts";
 import type { Schema } from "../schema/types.ts";
@@ -76,11 +77,18 @@ export class Versions {
     };
   }
 
-  /** The object as `version` sees it: the name of its version replaced, and what that version does not know dropped. Takes ownership of `object`. */
+  /**
+   * The object as `version` sees it: the name of its version replaced, and what that version does not know dropped. Takes ownership of `object`.
+   * Throws a 500 where a webhook would have to be asked.
+   */
   convert(object: KubeObject, version: string): KubeObject {
-    const { group } = this.#definition.spec;
+    const { group, names, conversion } = this.#definition.spec;
     const apiVersion = apiVersionOf({ group, version });
     if (object.apiVersion === apiVersion) return object;
+    if (conversion?.strategy === "Webhook") {
+      const why = "this server does not call conversion webhooks";
+      throw internalError(`conversion webhook for ${object.apiVersion}, Kind=${names.kind} failed: ${why}`);
+    }
     const converted = { ...object, apiVersion };
     this.#pruningOf(version).normalizeStored(converted as unknown as JSONObject);
     return converted;
