@@ -25,6 +25,8 @@ export async function waitFor(call: Call, state: State, revision: Revision, aske
   );
   const onAbort = () => given.abort(call.exchange.signal.reason);
   call.exchange.signal.addEventListener("abort", onAbort, { once: true });
+  // Over a shared store the revision may be one that another server told, of a change that concerns nobody here.
+  state.head().catch(() => {});
   try {
     await state.reached(revision, given.signal);
   } finally {

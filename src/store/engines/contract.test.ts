@@ -11,6 +11,7 @@ import type { ChangedRow, Engine, Feed, Revision, Row } from "../engine.ts";
 import { openState, type StateOptions } from "../open-state.ts";
 import { type Change, type Cursor, ExpiredError, type State } from "../state.ts";
 import { etcdEngine } from "./etcd.ts";
+import { startEtcdDouble } from "./etcd-double.test-support.ts";
 import { missingEtcd, startEtcd } from "./etcd-process.test-support.ts";
 import { memoryEngine } from "./memory.ts";
 import { sqliteEngine } from "./sqlite.ts";
@@ -74,6 +75,23 @@ const harnesses: readonly Harness[] = [
     },
   },
   {
+    // On every machine, so that the one below is not the only proof; where both run, they agree.
+    name: "etcd in this process",
+    runs: 5,
+    expires: false,
+    missing: () => undefined,
+    async start() {
+      const etcd = await startEtcdDouble();
+      doubleEndpoint = etcd.endpoint;
+      return () => etcd.stop();
+    },
+    async place() {
+      const root = `/double-${++etcdPlaces}/`;
+      const options = { endpoints: [doubleEndpoint], scope: root, clock: systemClock, random: systemRandom };
+      return { root, engine: () => etcdEngine(options), isDurable: () => true, remove: async () => {} };
+    },
+  },
+  {
     name: "etcd",
     runs: 5,
     expires: false,
@@ -95,6 +113,7 @@ const harnesses: readonly Harness[] = [
   },
 ];
 
+let doubleEndpoint = "";
 let etcdEndpoint = "";
 let etcdPlaces = 0;
 

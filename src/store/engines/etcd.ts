@@ -148,8 +148,11 @@ class EtcdEngine implements Engine {
       bytes = await swap();
     }
     const answer = decodeSwap(bytes);
-    if (!answer.succeeded) return { committed: false, revision: answer.current };
-    return { committed: true, revision: answer.revision };
+    const revision = answer.succeeded ? answer.revision : answer.current;
+    // Its event is on its way; if the watch hangs, somebody must notice.
+    this.#wanted = Math.max(this.#wanted, revision);
+    this.#askLater();
+    return { committed: answer.succeeded, revision };
   }
 
   async feed(after: Revision, listener: (feed: Feed) => void, signal: AbortSignal): Promise<void> {
@@ -254,9 +257,13 @@ class EtcdEngine implements Engine {
       if (waited > PATIENCE) position.restart();
       else position.ask(waited);
     }
-    if (!behind) return;
     // A watch that is still catching up does not answer: ask again.
-    this.#asking = this.#clock.after(PROGRESS, () => {
+    if (behind) this.#askLater();
+  }
+
+  #askLater(): void {
+    if (this.#connection.signal.aborted) return;
+    this.#asking ??= this.#clock.after(PROGRESS, () => {
       this.#asking = undefined;
       this.#askBehind();
     });
