@@ -33,7 +33,7 @@ function sorted(object: Record<string, unknown>): [string, unknown][] {
 }
 
 describe("answers of the Go library", () => {
-  it.each(["answers.jsonl"])("%s", (name) => {
+  it.each(["answers.jsonl", "rules.jsonl"])("%s", (name) => {
     const table = rows(name);
     expect(table.length).toBeGreaterThan(150);
     expect(differences(table)).toEqual([]);

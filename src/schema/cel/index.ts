@@ -1,4 +1,8 @@
 /** The Common Expression Language as Kubernetes has it: validation rules on schemas. Imported when a rule exists, never before. */
+
+/** For expressions that are no rules: variables, functions and types of a place of its own. */
+export { type CompileError, compile, type Expression } from "./compile.ts";
+export { createEnvironment, type EnvironmentOptions } from "./library/kubernetes.ts";
 export {
   type Budget,
   type Compiled,

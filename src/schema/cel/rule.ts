@@ -4,7 +4,7 @@ import type { Schema } from "../types.ts";
 import { BOOL, type CelType, optionalOf, STRING } from "./check/types.ts";
 import { compile } from "./compile.ts";
 import { type Declaration, declare } from "./declaration/declare.ts";
-import { kubernetesEnvironment } from "./library/kubernetes.ts";
+import { createEnvironment } from "./library/kubernetes.ts";
 import { CelError, NO_SUCH_OVERLOAD } from "./values/errors.ts";
 import { NONE, Optional } from "./values/value.ts";
 
@@ -74,13 +74,12 @@ function compileFor<T extends boolean | string>(
   wrongType: string,
 ): Compiled<T> {
   const { type, read } = declaration;
-  const environment = {
-    ...kubernetesEnvironment(),
+  const environment = createEnvironment({
     variables: new Map([
       [SELF, type],
       [OLD_SELF, optionalOldSelf ? optionalOf(type) : type],
     ]),
-  };
+  });
   const compiled = compile(expression, environment);
   if ("syntax" in compiled) return { error: `${what}compilation failed: ${compiled.syntax}` };
   if ("instantiation" in compiled) {

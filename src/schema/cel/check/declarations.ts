@@ -100,4 +100,9 @@ export class Functions {
   find(name: string): readonly Overload[] | undefined {
     return this.#byName.get(name);
   }
+
+  /** These and more. */
+  with(more: readonly Overload[]): Functions {
+    return new Functions([...this.#byName.values()].flat(), more);
+  }
 }

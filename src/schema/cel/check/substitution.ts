@@ -2,7 +2,7 @@
 import { CelType, DYN, isDyn, sameType } from "./types.ts";
 
 /** Steps one check may take: types that double with every loop would take for ever. */
-const MAX_STEPS = 2_000_000;
+const MAX_STEPS = 1_000_000;
 
 export class TypesTooLarge extends Error {}
 

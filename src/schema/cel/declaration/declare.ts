@@ -17,7 +17,7 @@ import {
 import type { Merge } from "../values/list.ts";
 import { Double } from "../values/numbers.ts";
 import type { Value } from "../values/value.ts";
-import { escapeName } from "./escape.ts";
+import { escapeName, isKeyword } from "./escape.ts";
 import {
   MapView,
   nullable,
@@ -107,6 +107,7 @@ function declareObject(schema: Schema, resource: boolean, name: string): Declara
   for (const property of properties.keys()) {
     const escaped = escapeName(property);
     if (escaped !== undefined) names.set(escaped, property);
+    if (isKeyword(property)) names.set(property, property);
   }
   const find = (field: string): Declaration | undefined => {
     const property = names.get(field);

@@ -6,22 +6,15 @@ const RESERVED = new Set(
   ),
 );
 const WRITTEN: Record<string, string> = { __: "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__" };
-const READ: Record<string, string> = { underscores: "__", dot: ".", dash: "-", slash: "/" };
+
+/** Words that are no variables but may be fields: `self.namespace` and `self.__namespace__` are the same. */
+export function isKeyword(name: string): boolean {
+  return RESERVED.has(name);
+}
 
 /** Undefined: expressions cannot name the property. */
 export function escapeName(name: string): string | undefined {
   if (!/^[a-zA-Z_./-][a-zA-Z0-9_./-]*$/.test(name)) return undefined;
   if (RESERVED.has(name)) return `__${name}__`;
   return name.replace(/__|[-./]/g, (part) => WRITTEN[part]!);
-}
-
-/** The property an identifier names; undefined when it is none an escape gives. */
-export function unescapeName(name: string): string | undefined {
-  let wrong = false;
-  const read = name.replace(/__([^_]+)__/g, (whole, word: string) => {
-    if (Object.hasOwn(READ, word)) return READ[word]!;
-    if (!RESERVED.has(word) || whole !== name) wrong = true;
-    return word;
-  });
-  return wrong ? undefined : read;
 }

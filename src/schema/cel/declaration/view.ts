@@ -7,6 +7,7 @@ import { MapValue } from "../values/map.ts";
 import { Double, INT_MAX, INT_MIN } from "../values/numbers.ts";
 import { Duration, daysIn, parseDuration, parseTimestamp, Timestamp, utcSeconds } from "../values/time.ts";
 import { Opaque, type Value } from "../values/value.ts";
+import { isKeyword } from "./escape.ts";
 
 /** Never throws: what the schema does not allow is an error value. */
 export type Read = (raw: unknown) => Value;
@@ -51,7 +52,7 @@ export class ObjectView extends MapValue {
   }
 
   *keys(): Iterable<Value> {
-    for (const [key, property] of this.shape) if (this.read(property) !== undefined) yield key;
+    for (const [key, property] of this.shape) if (!isKeyword(key) && this.read(property) !== undefined) yield key;
   }
 }
 
@@ -140,16 +141,22 @@ export const readDouble: Read = (raw) =>
 
 /** Strings in a format that has a type of its own. */
 const formatted =
-  (parse: (text: string) => Value | undefined, what: string): Read =>
+  (parse: (text: string) => Value | undefined, what: string, why?: (text: string) => string): Read =>
   (raw) => {
     if (typeof raw !== "string") return readString(raw);
     const value = parse(raw);
-    return value === undefined || value instanceof CelError ? new CelError(`Invalid ${what} ${raw}`) : value;
+    return value === undefined || value instanceof CelError
+      ? new CelError(`Invalid ${what} ${raw}${why === undefined ? "" : `: ${why(raw)}`}`)
+      : value;
   };
 
 export const readTimestamp = formatted(parseDateTime, "date-time formatted string");
 export const readDate = formatted(parseDate, "date formatted string");
-export const readDuration = formatted((text) => parseDuration(text) ?? parseWordyDuration(text), "duration");
+export const readDuration = formatted(
+  (text) => parseDuration(text) ?? parseWordyDuration(text),
+  "duration",
+  (text) => `unable to parse ${text} as duration`,
+);
 export const readBytes = formatted(parseBase64, "byte formatted string");
 
 /** RFC 3339, and with a blank zone, or none. */

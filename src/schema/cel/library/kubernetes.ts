@@ -1,7 +1,7 @@
 /** The environment expressions of Kubernetes 1.36 have, before the variables of a place are added. */
-import { Functions } from "../check/declarations.ts";
+import { Functions, type Overload } from "../check/declarations.ts";
 import { type Environment, STANDARD_TYPES } from "../check/environment.ts";
-import { opaque } from "../check/types.ts";
+import { type CelType, opaque } from "../check/types.ts";
 import { Macros, OPTIONALS, SORT_BY, STANDARD, TWO_VARIABLES } from "../syntax/macros.ts";
 import { FORMAT_FUNCTIONS } from "./formats.ts";
 import { KUBERNETES_LIST_FUNCTIONS, LIST_FUNCTIONS, SET_FUNCTIONS } from "./lists.ts";
@@ -47,4 +47,24 @@ export function kubernetesEnvironment(): Environment {
     checkLiterals: true,
   };
   return environment;
+}
+
+export interface EnvironmentOptions {
+  /** The variables of a place, in the order their values are given in. */
+  readonly variables: ReadonlyMap<string, CelType>;
+  /** Functions beside Kubernetes' own, such as those of the authorizer. */
+  readonly functions?: readonly Overload[];
+  /** Types that may be named. */
+  readonly types?: ReadonlyMap<string, CelType>;
+}
+
+/** Kubernetes' environment and what a place adds to it. */
+export function createEnvironment({ variables, functions, types }: EnvironmentOptions): Environment {
+  const base = kubernetesEnvironment();
+  return {
+    ...base,
+    variables,
+    functions: functions === undefined ? base.functions : base.functions.with(functions),
+    types: types === undefined ? base.types : new Map([...base.types, ...types]),
+  };
 }

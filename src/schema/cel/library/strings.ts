@@ -45,7 +45,7 @@ function findLastOfAll(text: string, part: string): Value {
 /** The first `limit` occurrences, all of them when it is negative. An empty `old` is before each character and at the end. */
 function replace(text: string, old: string, replacement: string, limit: Int): string {
   if (limit === 0) return text;
-  if (limit < 0 && old !== "") return text.replaceAll(old, () => replacement);
+  if (limit < 0 && old !== "") return text.split(old).join(replacement);
   const most = limit < 0 ? Number.POSITIVE_INFINITY : Number(limit);
   if (old === "") {
     let count = 0;

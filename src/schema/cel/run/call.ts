@@ -32,8 +32,9 @@ export function invoke(call: Call, args: Plan[]): Plan {
   const overloads = call.overloads!;
   const only = overloads.length === 1 ? overloads[0]! : undefined;
   const cost = costOf(call.name, only?.id);
-  if (PATTERNS.has(call.name) && isConstant(args[1]!) && typeof args[1].constant === "string") {
-    const pattern = compilePattern(args[1].constant);
+  const fixed = PATTERNS.has(call.name) && isConstant(args[1]!) && typeof args[1].constant === "string";
+  if (fixed) {
+    const pattern = compilePattern(args[1]!.constant as string);
     if (pattern instanceof CelError) throw new PlanError(pattern.message);
   }
   const after = cost !== undefined && COST_AFTER.has(call.name);
@@ -44,6 +45,7 @@ export function invoke(call: Call, args: Plan[]): Plan {
     return constant(value);
   }
   const evals = args.map((arg) => arg.run);
+  if (fixed) return { run: nary(run, evals, cost, after) };
   switch (evals.length) {
     case 1:
       return { run: unary(only, run, evals[0]!, cost, after) };
@@ -107,18 +109,14 @@ function binary(
   };
 }
 
+/** Ends with the first argument that is an error: it costs nothing then, and the others are not looked at. */
 function nary(run: Run, operands: Eval[], cost: Cost | undefined, after: boolean): Eval {
   return (frame) => {
     const args: Value[] = [];
-    let failed: CelError | undefined;
     for (const operand of operands) {
       const value = operand(frame);
-      if (value instanceof CelError) failed ??= value;
+      if (value instanceof CelError) return value;
       args.push(value);
-    }
-    if (failed !== undefined) {
-      frame.cost += cost === undefined ? 1 : cost(args, failed);
-      return failed;
     }
     if (!after) frame.charge(cost === undefined ? 1 : cost(args, null));
     const result = run(args);

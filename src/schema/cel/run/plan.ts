@@ -271,8 +271,8 @@ export class Planner {
       run: (frame) => {
         const a = left(frame);
         const b = right(frame);
-        // Two numbers or booleans: the common case, and one unit.
-        if (typeof a !== "object" && typeof a !== "string") frame.cost += 1;
+        // Numbers and booleans: the common case, and one unit.
+        if (typeof a !== "object" && typeof a !== "string" && cost !== inList) frame.cost += 1;
         else frame.charge(cost(a, b));
         if (a instanceof CelError) return a;
         return b instanceof CelError ? b : operate(a, b);
@@ -296,8 +296,8 @@ export class Planner {
         },
       };
     }
-    const inList = expr.overloads?.length === 1 && expr.overloads[0]!.id === "in_list";
-    return this.#binary(expr.args, operators.contains, inList ? (_, container) => sizeOf(container) : () => 1);
+    const known = expr.overloads?.length === 1 && expr.overloads[0]!.id === "in_list";
+    return this.#binary(expr.args, operators.contains, known ? inList : undefined);
   }
 
   #logic(args: Expr[], decisive: boolean): Plan {
@@ -422,6 +422,9 @@ export class Planner {
     };
   }
 }
+
+/** Every element may have to be looked at. */
+const inList = (_: Value, list: Value): number => sizeOf(list);
 
 const isNone = (value: Value): boolean => value instanceof Optional && value.value === undefined;
 

@@ -167,3 +167,30 @@ export function copy(expr: Expr): Expr {
       };
   }
 }
+
+/** How many nodes a tree has. */
+export function sizeOf(expr: Expr): number {
+  switch (expr.kind) {
+    case "literal":
+    case "ident":
+      return 1;
+    case "select":
+      return 1 + sizeOf(expr.operand);
+    case "call":
+      return 1 + (expr.target ? sizeOf(expr.target) : 0) + sum(expr.args);
+    case "list":
+      return 1 + sum(expr.elements);
+    case "map":
+      return 1 + sum(expr.entries.flatMap((entry) => [entry.key, entry.value]));
+    case "struct":
+      return 1 + sum(expr.fields.map((field) => field.value));
+    case "comprehension":
+      return 1 + sum([expr.range, expr.init, expr.condition, expr.step, expr.result]);
+  }
+}
+
+function sum(exprs: Expr[]): number {
+  let total = 0;
+  for (const expr of exprs) total += sizeOf(expr);
+  return total;
+}

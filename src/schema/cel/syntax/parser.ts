@@ -14,6 +14,7 @@ import {
   literal,
   memberCall,
   OPERATOR,
+  sizeOf,
 } from "./ast.ts";
 import { lex, type Token } from "./lexer.ts";
 import { parseDouble, parseInt64, parseUint64, unescapeBytes, unescapeString } from "./literals.ts";
@@ -499,7 +500,7 @@ class Parser {
 
   #copy(expr: Expr): Expr {
     const copied = copy(expr);
-    this.#copies += size(copied);
+    this.#copies += sizeOf(copied);
     if (this.#copies > MAX_COPIES) this.#fatal(`macros expand to more than ${MAX_COPIES} nodes`);
     return copied;
   }
@@ -509,31 +510,4 @@ function startsExpression(token: Token): boolean {
   if (token.kind === "sign") return "[{(.-!".includes(token.text);
   if (token.kind === "keyword") return token.text !== "in";
   return token.kind !== "end" && token.kind !== "escaped";
-}
-
-/** How many nodes a tree has. */
-function size(expr: Expr): number {
-  switch (expr.kind) {
-    case "literal":
-    case "ident":
-      return 1;
-    case "select":
-      return 1 + size(expr.operand);
-    case "call":
-      return 1 + (expr.target ? size(expr.target) : 0) + sum(expr.args);
-    case "list":
-      return 1 + sum(expr.elements);
-    case "map":
-      return 1 + sum(expr.entries.flatMap((entry) => [entry.key, entry.value]));
-    case "struct":
-      return 1 + sum(expr.fields.map((field) => field.value));
-    case "comprehension":
-      return 1 + sum([expr.range, expr.init, expr.condition, expr.step, expr.result]);
-  }
-}
-
-function sum(exprs: Expr[]): number {
-  let total = 0;
-  for (const expr of exprs) total += size(expr);
-  return total;
 }

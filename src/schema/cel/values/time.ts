@@ -207,8 +207,28 @@ function zoneOffset(time: Timestamp, zone: string): number | CelError {
     }
     return (zone.startsWith("-") ? hours * 60 - minutes : hours * 60 + minutes) * 60;
   }
+  return namedOffset(time, zone);
+}
+
+/** Clocks change on quarters of an hour: what was found for one holds for all of it. */
+const QUARTER = 900;
+const MAX_OFFSETS = 1000;
+const offsets = new Map<string, number>();
+
+function namedOffset(time: Timestamp, zone: string): number | CelError {
+  const key = `${Math.floor(time.seconds / QUARTER)} ${zone}`;
+  const known = offsets.get(key);
+  if (known !== undefined) return known;
   const format = zoneFormat(zone);
   if (format === undefined) return new CelError(`unknown time zone ${zone}`);
+  const offset = readOffset(format, time);
+  if (offsets.size >= MAX_OFFSETS) offsets.clear();
+  offsets.set(key, offset);
+  return offset;
+}
+
+/** Seconds east of UTC, from the name a formatter gives the zone: `GMT+05:30`. */
+function readOffset(format: Intl.DateTimeFormat, time: Timestamp): number {
   const name = format.formatToParts(time.seconds * 1000).find((part) => part.type === "timeZoneName")?.value ?? "GMT";
   const match = /^GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(name);
   if (match === null) return 0;
