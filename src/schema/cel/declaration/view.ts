@@ -1,5 +1,5 @@
 /** JSON as CEL values, read when it is asked for, as its schema says: nothing is converted beforehand. */
-import { isObject } from "../../../api/json/object.ts";
+import { equalJSON, isObject } from "../../../api/json/object.ts";
 import type { JSONObject, JSONValue } from "../../../api/meta.ts";
 import { CelError, NO_SUCH_OVERLOAD } from "../values/errors.ts";
 import { ListValue, type Merge } from "../values/list.ts";
@@ -90,7 +90,7 @@ class Unknown extends Opaque {
     this.raw = raw;
   }
   equals(other: Opaque): boolean {
-    return other instanceof Unknown && JSON.stringify(this.raw) === JSON.stringify(other.raw);
+    return other instanceof Unknown && equalJSON(this.raw, other.raw);
   }
 }
 
