@@ -26,8 +26,6 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   setDefaults?(object: T): void;
   /** Wipes what a client may not set (status), sets generation. System metadata is the server's. */
   prepareForCreate?(object: T, context: RequestContext): void;
-  /** Loads what the checks of this object need and nothing else does; awaited before them. Undefined: all is there. */
-  loadRules?(object: T): Promise<void> | undefined;
   /** Beside the ObjectMeta rules, which the server checks with `nameRule`. */
   validate?(object: T, context: RequestContext): FieldError[];
   /** What takes long to check, in slices; awaited behind the other checks of a create (no `old`) or an update, whose errors it is told. */

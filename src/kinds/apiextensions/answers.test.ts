@@ -36,10 +36,9 @@ async function create(definition: unknown): Promise<Omit<Answer, "name" | "defin
   }
   const context = rehearsalContext();
   strategy.prepareForCreate?.(object, context);
-  await strategy.loadRules?.(object);
   const errors = [
     ...validateObjectMeta(object.metadata, { namespaced: false, nameRule: dns1123Subdomain }),
-    ...strategy.validate!(object, context),
+    ...((await strategy.validateRules!(object, undefined, [], context)) ?? []),
   ];
   if (errors.length > 0) return { errors: errors.map(({ reason, field, message }) => [reason, field, message]) };
   const { spec, status } = JSON.parse(new TextDecoder().decode(codec.encode(object)));

@@ -35,8 +35,20 @@ function definition(schema: unknown = { type: "object" }, version: object = {}, 
   };
 }
 
-function stored(schema?: unknown, version: object = {}, established = true): CustomResourceDefinition {
-  const { object, errors } = rehearseCreate(definitions, definition(schema, version));
+type Outcome = ReturnType<typeof rehearseUpdate<CustomResourceDefinition>>;
+
+/** With what is checked behind the other rules. */
+async function checked({ object, errors }: Outcome, old?: CustomResourceDefinition): Promise<Outcome> {
+  const found = (await strategy.validateRules!(object, old, [], rehearsalContext())) ?? [];
+  return { object, errors: [...errors, ...found.map(({ field, message }) => `${field}: ${message}`)] };
+}
+
+const create = (value: unknown) => checked(rehearseCreate(definitions, value));
+const update = (old: CustomResourceDefinition, change: (object: CustomResourceDefinition) => void) =>
+  checked(rehearseUpdate(definitions, old, change), old);
+
+async function stored(schema?: unknown, version: object = {}, established = true): Promise<CustomResourceDefinition> {
+  const { object, errors } = await create(definition(schema, version));
   expect(errors).toEqual([]);
   if (established) setCondition(object, { type: "Established", status: "True" }, 0);
   return object;
@@ -46,8 +58,8 @@ const schemaOf = (object: CustomResourceDefinition): JSONSchemaProps =>
   object.spec.versions![0]!.schema!.openAPIV3Schema!;
 
 describe("a new definition", () => {
-  test("gets its defaults, generation 1 and the version it stores in", () => {
-    const { object, errors } = rehearseCreate(definitions, {
+  test("gets its defaults, generation 1 and the version it stores in", async () => {
+    const { object, errors } = await create({
       ...(definition() as object),
       status: { storedVersions: ["v9"], acceptedNames: { plural: "x", kind: "Y" }, conditions: [] },
     });
@@ -69,27 +81,27 @@ describe("a new definition", () => {
     expect(object.spec.conversion!.webhook!.clientConfig!.service!.port).toBe(443);
   });
 
-  test("prints its name and when it was made", () => {
-    const object = stored();
+  test("prints its name and when it was made", async () => {
+    const object = await stored();
     object.metadata.creationTimestamp = "2026-01-02T03:04:05Z";
     expect(printedRow(definitions, object)).toEqual({ Name: "foos.example.com", "Created At": "2026-01-02T03:04:05Z" });
   });
 });
 
 describe("an update", () => {
-  test("raises the generation when the specification changes, be it by an empty object", () => {
-    const unchanged = rehearseUpdate(definitions, stored(), (object) => {
+  test("raises the generation when the specification changes, be it by an empty object", async () => {
+    const unchanged = await update(await stored(), (object) => {
       object.metadata.labels = { a: "b" };
     });
     expect(unchanged.object.metadata.generation).toBe(1);
-    const changed = rehearseUpdate(definitions, stored(), (object) => {
+    const changed = await update(await stored(), (object) => {
       object.spec.versions![0]!.subresources = { status: {} };
     });
     expect(changed.object.metadata.generation).toBe(2);
   });
 
-  test("leaves the status alone but for a new storage version", () => {
-    const { object, errors } = rehearseUpdate(definitions, stored(), (changed) => {
+  test("leaves the status alone but for a new storage version", async () => {
+    const { object, errors } = await update(await stored(), (changed) => {
       changed.status = { conditions: [], acceptedNames: { plural: "", kind: "" }, storedVersions: ["v7"] };
       const [first] = changed.spec.versions!;
       changed.spec.versions = [
@@ -108,15 +120,15 @@ describe("an update", () => {
     ["the kind, once established", true, (object) => (object.spec.names.kind = "Bar"), ["spec.names.kind"]],
     ["the group", false, (object) => (object.spec.group = "b.example.com"), ["spec.group"]],
     ["the plural", false, (object) => (object.spec.names.plural = "bars"), ["spec.names.plural"]],
-  ])("may not change %s", (_, established, change, fields) => {
-    const { errors } = rehearseUpdate(definitions, stored(undefined, {}, established), change);
+  ])("may not change %s", async (_, established, change, fields) => {
+    const { errors } = await update(await stored(undefined, {}, established), change);
     expect(errors).toEqual(
       fields.map((field) => expect.stringMatching(new RegExp(`^${field}: Invalid value: ".*": field is immutable$`))),
     );
   });
 
-  test("keeps versions that objects may be stored in", () => {
-    const { errors } = rehearseUpdate(definitions, stored(), (object) => {
+  test("keeps versions that objects may be stored in", async () => {
+    const { errors } = await update(await stored(), (object) => {
       object.spec.versions![0]!.name = "v2";
     });
     expect(errors).toEqual([
@@ -124,9 +136,9 @@ describe("an update", () => {
     ]);
   });
 
-  test("is told of formats that are new and unknown", () => {
-    const old = stored({ type: "object", properties: { a: { type: "string", format: "odd" } } });
-    const { object } = rehearseUpdate(definitions, old, (changed) => {
+  test("is told of formats that are new and unknown", async () => {
+    const old = await stored({ type: "object", properties: { a: { type: "string", format: "odd" } } });
+    const { object } = await update(old, (changed) => {
       schemaOf(changed).properties!["b"] = { type: "string", format: "odder" };
     });
     expect(strategy.warningsOnCreate!(old)).toEqual(['unrecognized format "odd"']);
@@ -136,8 +148,8 @@ describe("an update", () => {
 
 describe("what was wrong when it was stored may stay", () => {
   /** As a store that another server wrote may hold it. */
-  const legacy = (schema: JSONSchemaProps) => {
-    const object = stored();
+  const legacy = async (schema: JSONSchemaProps) => {
+    const object = await stored();
     object.spec.versions![0]!.schema = { openAPIV3Schema: schema };
     return object;
   };
@@ -153,17 +165,16 @@ describe("what was wrong when it was stored may stay", () => {
       list({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"] }),
     ],
     ["a default with unknown fields", { type: "object", properties: { a: { type: "object", default: { b: 1 } } } }],
-  ])("%s", (_, schema) => {
-    expect(rehearseCreate(definitions, definition(schema)).errors).toHaveLength(1);
-    expect(
-      rehearseUpdate(definitions, legacy(schema), (object) => {
-        schemaOf(object).description = "changed";
-      }).errors,
-    ).toEqual([]);
+  ])("%s", async (_, schema) => {
+    expect((await create(definition(schema))).errors).toHaveLength(1);
+    const { errors } = await update(await legacy(schema), (object) => {
+      schemaOf(object).description = "changed";
+    });
+    expect(errors).toEqual([]);
   });
 
-  test("but nothing new comes with it", () => {
-    const { errors } = rehearseUpdate(definitions, legacy(list({ "x-kubernetes-list-type": "set" })), (object) => {
+  test("but nothing new comes with it", async () => {
+    const { errors } = await update(await legacy(list({ "x-kubernetes-list-type": "set" })), (object) => {
       schemaOf(object).properties!["x"] = {};
     });
     expect(errors).toEqual([
@@ -171,15 +182,15 @@ describe("what was wrong when it was stored may stay", () => {
     ]);
   });
 
-  test("a missing schema, where nothing is pruned", () => {
-    const old = stored();
+  test("a missing schema, where nothing is pruned", async () => {
+    const old = await stored();
     delete old.spec.versions![0]!.schema;
     old.spec.preserveUnknownFields = true;
-    const { errors } = rehearseUpdate(definitions, old, (object) => {
+    const { errors } = await update(old, (object) => {
       object.metadata.labels = { a: "b" };
     });
     expect(errors).toEqual([]);
-    const pruning = rehearseUpdate(definitions, old, (object) => {
+    const pruning = await update(old, (object) => {
       delete object.spec.preserveUnknownFields;
     });
     expect(pruning.errors).toEqual([
@@ -189,10 +200,10 @@ describe("what was wrong when it was stored may stay", () => {
 });
 
 describe("the status", () => {
-  test("is all that is written through it, but for metadata", () => {
+  test("is all that is written through it, but for metadata", async () => {
     const { object, errors } = rehearseUpdate(
       definitions,
-      stored(),
+      await stored(),
       (changed) => {
         changed.spec.scope = "Cluster";
         changed.metadata.labels = { a: "b" };
@@ -206,10 +217,10 @@ describe("the status", () => {
     expect(object.status!.storedVersions).toEqual(["v1", "v2"]);
   });
 
-  test("accepts only names", () => {
+  test("accepts only names", async () => {
     const { errors } = rehearseUpdate(
       definitions,
-      stored(),
+      await stored(),
       (changed) => {
         changed.status!.acceptedNames = { plural: "A", kind: "Foo", listKind: "Foo" };
       },
@@ -221,8 +232,8 @@ describe("the status", () => {
     ]);
   });
 
-  test("a condition's time moves with its status only", () => {
-    const object = stored();
+  test("a condition's time moves with its status only", async () => {
+    const object = await stored();
     setCondition(object, { type: "Established", status: "True", reason: "Again" }, 60_000);
     expect(findCondition(object, "Established")).toMatchObject({
       reason: "Again",
@@ -233,8 +244,8 @@ describe("the status", () => {
   });
 });
 
-test("the first delete announces the end, later ones wait for the objects", () => {
-  const object = stored();
+test("the first delete announces the end, later ones wait for the objects", async () => {
+  const object = await stored();
   const context = rehearsalContext(5_000);
   expect(strategy.beginDelete!(object, context)).toBe(true);
   expect(object.metadata.finalizers).toEqual([CLEANUP_FINALIZER]);
@@ -255,14 +266,14 @@ describe("hostile definitions", () => {
     return schema;
   };
 
-  test("are told a thousand errors at most", () => {
-    const { errors } = rehearseCreate(definitions, definition({ type: "object", properties: properties(5_000, {}) }));
+  test("are told a thousand errors at most", async () => {
+    const { errors } = await create(definition({ type: "object", properties: properties(5_000, {}) }));
     expect(errors).toHaveLength(1_000);
     const names = { plural: "foos", kind: "Foo", shortNames: new Array(200_000).fill("X") };
-    expect(rehearseCreate(definitions, definition(undefined, {}, { names })).errors).toHaveLength(1_000);
+    expect((await create(definition(undefined, {}, { names }))).errors).toHaveLength(1_000);
   });
 
-  test("are not told a long value a thousand times", () => {
+  test("are not told a long value a thousand times", async () => {
     const keys = Array.from({ length: 50_000 }, (_, index) => `k${index}`);
     const list = {
       type: "array",
@@ -270,7 +281,7 @@ describe("hostile definitions", () => {
       "x-kubernetes-list-type": "map",
       "x-kubernetes-list-map-keys": keys,
     };
-    const { errors } = rehearseCreate(definitions, definition({ type: "object", properties: { list } }));
+    const { errors } = await create(definition({ type: "object", properties: { list } }));
     expect(errors.length).toBeGreaterThan(0);
     expect(errors.join("").length).toBeLessThan(3_000_000);
   });
@@ -279,7 +290,7 @@ describe("hostile definitions", () => {
     ["objects", (inner: object) => ({ type: "object", properties: { a: inner } }), 900],
     ["lists", (inner: object) => ({ type: "array", items: inner }), 900],
     ["maps", (inner: object) => ({ type: "object", additionalProperties: inner }), 900],
-  ])("may nest %s deep", (_, wrap, levels) => {
+  ])("may nest %s deep", async (_, wrap, levels) => {
     const { errors } = rehearseCreate(
       definitions,
       definition({ type: "object", properties: { a: nested(levels, wrap) } }),
@@ -296,9 +307,9 @@ describe("hostile definitions", () => {
     expect(() => decoded(definitions, definition(nested(3_000, wrap)))).toThrow("exceeded max depth");
   });
 
-  test("may use any name for a property", () => {
+  test("may use any name for a property", async () => {
     const text = '{"type":"object","properties":{"__proto__":{"type":"foo"},"toString":{"type":"string","default":1}}}';
-    const { object, errors } = rehearseCreate(definitions, definition(JSON.parse(text)));
+    const { object, errors } = await create(definition(JSON.parse(text)));
     expect(errors.map((error) => error.split(":")[0])).toEqual([
       "spec.validation.openAPIV3Schema.properties[toString].default",
       "spec.validation.openAPIV3Schema.properties[__proto__].type",
@@ -307,14 +318,14 @@ describe("hostile definitions", () => {
     expect(own(schemaOf(object).properties as unknown as JSONObject, "__proto__")).toEqual({ type: "foo" });
   });
 
-  test("of ten thousand versions are checked", () => {
+  test("of ten thousand versions are checked", async () => {
     const versions = Array.from({ length: 10_000 }, (_, index) => ({
       name: `v${index}`,
       served: true,
       storage: index < 2,
       schema: { openAPIV3Schema: { type: "object", description: `${index}` } },
     }));
-    const { errors } = rehearseCreate(definitions, definition(undefined, {}, { versions }));
+    const { errors } = await create(definition(undefined, {}, { versions }));
     expect(errors).toHaveLength(1);
     expect(errors[0]).toContain('"Schema":{"OpenAPIV3Schema":"…"}');
     expect(errors[0]).toMatch(/must have exactly one version marked as storage version$/);

@@ -1,9 +1,9 @@
 /** CustomResourceDefinition: a kind that a client defines (spec: apiserver 8.1). */
 import { goQuote } from "../../api/go-quote.ts";
 import { dns1123Subdomain } from "../../api/names.ts";
+import type { FieldError } from "../../api/status.ts";
 import { formatTime } from "../../api/time.ts";
 import { prepareSchemas } from "../../schema/definition-preparation.ts";
-import type { RuleEngine } from "../../schema/definition-rules.ts";
 import { hasRules, unknownFormats } from "../../schema/definition-validation.ts";
 import { loadEngine } from "../../schema/rules.ts";
 import type { ResourceDefinition, Strategy } from "../../server/resource.ts";
@@ -98,17 +98,18 @@ function setDefaults(object: CustomResourceDefinition): void {
   if (!object.status?.storedVersions?.length) rememberStorageVersion(object);
 }
 
-let engine: RuleEngine | undefined;
-
-/** The expression language, when a schema has rules; and what takes long, so that it does not keep others waiting. */
-async function loadRules(object: CustomResourceDefinition): Promise<void> {
+/** The expression language is loaded when a schema has rules; what takes long does not keep others waiting. */
+async function validateRules(
+  object: CustomResourceDefinition,
+  old: CustomResourceDefinition | undefined,
+): Promise<FieldError[]> {
   const schemas = schemasOf(object.spec);
-  if (schemas.some(hasRules)) engine ??= await loadEngine();
+  const engine = schemas.some(hasRules) ? await loadEngine() : undefined;
   await prepareSchemas(schemas, engine);
+  return old === undefined ? validateDefinition(object, engine) : validateDefinitionUpdate(object, old, engine);
 }
 
 const strategy: Strategy<CustomResourceDefinition> = {
-  loadRules,
   allowUnconditionalUpdate: false,
   setDefaults,
   prepareForCreate(object) {
@@ -116,7 +117,7 @@ const strategy: Strategy<CustomResourceDefinition> = {
     object.metadata.generation = 1;
     rememberStorageVersion(object);
   },
-  validate: (object) => validateDefinition(object, engine),
+  validateRules,
   warningsOnCreate: formatWarnings,
   prepareForUpdate(object, old) {
     keep(object, old, "status");
@@ -124,7 +125,6 @@ const strategy: Strategy<CustomResourceDefinition> = {
     object.metadata.generation = same(object.spec, old.spec) ? generation : generation + 1;
     rememberStorageVersion(object);
   },
-  validateUpdate: (object, old) => validateDefinitionUpdate(object, old, engine),
   warningsOnUpdate(object, old) {
     const known = new Set(formatWarnings(old));
     return formatWarnings(object).filter((warning) => !known.has(warning));

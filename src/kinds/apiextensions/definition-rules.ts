@@ -237,7 +237,8 @@ function eachVersion(
     }
     const unsupported = unsupportedField(schema);
     if (unsupported !== undefined) errors.push(invalidValue(child(path, "schema.openAPIV3Schema"), "", unsupported));
-    else errors.push(...selectableFieldErrors(fields, schema, field, options.tooManyFieldsBefore.has(version.name)));
+    const root = unsupported === undefined ? schema : {};
+    errors.push(...selectableFieldErrors(fields, root, field, options.tooManyFieldsBefore.has(version.name)));
   }
   return errors;
 }
@@ -296,6 +297,7 @@ function sharedErrors(
   }
   const unsupported = unsupportedField(schema ?? {});
   if (unsupported !== undefined) errors.push(invalidValue("spec.schema.openAPIV3Schema", "", unsupported));
-  else errors.push(...selectableFieldErrors(fields, schema ?? {}, field, options.tooManyFieldsBefore.has("")));
+  const root = unsupported === undefined ? (schema ?? {}) : {};
+  errors.push(...selectableFieldErrors(fields, root, field, options.tooManyFieldsBefore.has("")));
   return errors;
 }

@@ -94,7 +94,6 @@ async function createStored(call: Call, object: KubeObject, options: WriteOption
     const fresh = attempt === 1 ? object : (cloneJSON(pristine!) as unknown as KubeObject);
     fillSystemFields(fresh.metadata, backing.clock, backing.random);
     if (generated) fresh.metadata.name = generateName(fresh.metadata.generateName!, backing.random);
-    await strategy.loadRules?.(fresh);
     await beforeCreate(call, strategy, fresh, dryRun);
     await admission.validate(fresh, undefined, fresh.metadata.name ?? "");
     if (!dryRun && rv !== undefined && rv !== "" && rv !== "0") {

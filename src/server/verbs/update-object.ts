@@ -169,7 +169,6 @@ async function decideCreate(call: Call, change: ObjectChange): Promise<Decision>
   await admission.admit(object, undefined);
   dedupOwnerReferences(call, object, true);
   fillSystemFields(object.metadata, call.backing.clock, call.backing.random);
-  await change.strategy.loadRules?.(object);
   await beforeCreate(call, change.strategy, object, dryRun);
   await authorizeCreate(call);
   await admission.validate(object, undefined);
@@ -186,7 +185,6 @@ async function decideUpdate(call: Call, change: ObjectChange, old: KubeObject): 
   await admission.admit(seenByAdmission(object), seenByAdmission(old));
   dedupOwnerReferences(call, object, true);
   checkResourceVersion(call, strategy, object, old);
-  await strategy.loadRules?.(object);
   await beforeUpdate(call, strategy, object, old, dryRun);
   await admission.validate(seenByAdmission(object), seenByAdmission(old));
   if (releases(call.endpoint, object, old)) return { action: "remove", object };
