@@ -1,6 +1,7 @@
 /** What is kept of a CustomResourceDefinition while nobody uses its resource: all but its schemas, columns and selectable fields. */
 import { createHash } from "node:crypto";
 import { parseJSON } from "../api/json/index.ts";
+import { APPROVED_ANNOTATION } from "../kinds/apiextensions/approval.ts";
 import type {
   CustomResourceDefinition,
   CustomResourceDefinitionCondition,
@@ -8,8 +9,6 @@ import type {
   CustomResourceSubresourceScale,
 } from "../kinds/generated/types.ts";
 import { asBuffer, metadataStart, objectEnd } from "../server/representation/canonical.ts";
-
-export const APPROVED_ANNOTATION = "api-approved.kubernetes.io";
 
 export type ConditionType =
   | "Established"

@@ -12,12 +12,8 @@ export function isProtectedGroup(group: string): boolean {
   return ["k8s.io", "kubernetes.io"].some((domain) => group === domain || group.endsWith(`.${domain}`));
 }
 
-/** What the annotation says, and why that is so. */
-export function approvalState(annotations: Readonly<Record<string, string>> | undefined): {
-  readonly state: ApprovalState;
-  readonly reason: string;
-} {
-  const annotation = annotations?.[APPROVED_ANNOTATION] ?? "";
+/** What the annotation says ("" when there is none), and why that is so. */
+export function approvalState(annotation: string): { readonly state: ApprovalState; readonly reason: string } {
   const must = `protected groups must have approval annotation ${goQuote(APPROVED_ANNOTATION)}`;
   if (annotation === "") return { state: "missing", reason: `${must}, ${SEE}` };
   if (annotation.startsWith("unapproved")) return { state: "bypassed", reason: `not approved: ${goQuote(annotation)}` };
@@ -34,11 +30,10 @@ export function approvalErrors(
   old?: { readonly annotations: Readonly<Record<string, string>> | undefined },
 ): FieldError[] {
   if (!isProtectedGroup(group)) return [];
-  const { state, reason } = approvalState(annotations);
+  const annotation = annotations?.[APPROVED_ANNOTATION] ?? "";
+  const { state, reason } = approvalState(annotation);
   if (state === "approved" || state === "bypassed") return [];
-  if (old !== undefined && approvalState(old.annotations).state === state) return [];
+  if (old !== undefined && approvalState(old.annotations?.[APPROVED_ANNOTATION] ?? "").state === state) return [];
   const field = at("metadata.annotations", APPROVED_ANNOTATION);
-  return [
-    state === "missing" ? required(field, reason) : invalidValue(field, annotations?.[APPROVED_ANNOTATION], reason),
-  ];
+  return [state === "missing" ? required(field, reason) : invalidValue(field, annotation, reason)];
 }

@@ -14,7 +14,6 @@ import {
   CLEANUP_FINALIZER,
   customResourceDefinitions,
   findCondition,
-  isConditionTrue,
   setCondition,
   storageVersion,
 } from "./custom-resource-definition.ts";
@@ -111,7 +110,7 @@ describe("an update", () => {
     });
     expect(errors).toEqual([]);
     expect(object.status!.storedVersions).toEqual(["v1", "v2"]);
-    expect(isConditionTrue(object, "Established")).toBe(true);
+    expect(findCondition(object, "Established")).toMatchObject({ status: "True" });
   });
 
   test.each<[string, boolean, (object: CustomResourceDefinition) => void, string[]]>([

@@ -42,11 +42,6 @@ export function findCondition(
   return object.status?.conditions?.find((condition) => condition.type === type);
 }
 
-/** Whether the condition is present and exactly True. */
-export function isConditionTrue(object: CustomResourceDefinition, type: string): boolean {
-  return findCondition(object, type)?.status === "True";
-}
-
 /** Sets a condition in place; its time moves only when its status changes. `now`: milliseconds. */
 export function setCondition(
   object: CustomResourceDefinition,

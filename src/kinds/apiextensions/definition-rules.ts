@@ -69,7 +69,7 @@ export function validateDefinitionUpdate(
   old: CustomResourceDefinition,
   engine?: RuleEngine,
 ): FieldError[] {
-  const established = old.status?.conditions?.some(({ type, status }) => type === "Established" && status === "True");
+  const established = isEstablished(old);
   const { spec } = object;
   const immutable = (path: string, value: string, before: string) =>
     value === before ? [] : [invalidValue(path, value, "field is immutable")];
@@ -83,6 +83,12 @@ export function validateDefinitionUpdate(
     ...approvalErrors(spec.group, object.metadata.annotations, { annotations: old.metadata.annotations }),
     ...(old.spec.preserveUnknownFields ? [] : preserveErrors(object)),
   ]);
+}
+
+function isEstablished({ status }: CustomResourceDefinition): boolean {
+  return (
+    status?.conditions?.some((condition) => condition.type === "Established" && condition.status === "True") ?? false
+  );
 }
 
 /** What was wrong before may stay; looked for only when something is wrong. */
