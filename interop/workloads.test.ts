@@ -459,6 +459,66 @@ describe("garbage", () => {
     expect([await goneBy(maps("c-first")), await goneBy(maps("c-second"))]).toEqual([404, 404]);
   });
 
+  it("of custom resources goes as well, both ways, soon after they are defined", async () => {
+    const group = `${uniqueName("garbage")}.example.com`;
+    const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+    const definition = {
+      metadata: { name: `heaps.${group}` },
+      spec: {
+        group,
+        scope: "Namespaced",
+        names: { plural: "heaps", kind: "Heap" },
+        versions: [{ name: "v1", served: true, storage: true, schema }],
+      },
+    };
+    const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    expect((await target.call("POST", definitions, { body: definition })).status).toBe(201);
+    const heaps = `/apis/${group}/v1/namespaces/${namespace}/heaps`;
+    await eventually(
+      () => target.call("GET", heaps),
+      ({ status }) => status === 200,
+    );
+    const heap = async (name: string, ownerReferences: object[]) => {
+      const body = { apiVersion: `${group}/v1`, kind: "Heap", metadata: { name, ownerReferences } };
+      const made = await target.call("POST", heaps, { body });
+      expect(made.status).toBe(201);
+      return made.json as KubeObject;
+    };
+    const owner = await heap("owner", []);
+    await configMap("h-child", [{ apiVersion: `${group}/v1`, kind: "Heap", name: "owner", uid: owner.metadata.uid }]);
+    const [gone, stays] = [await configMap("h-gone"), await configMap("h-stays")];
+    await heap("child", [reference(gone)]);
+    await heap("both", [reference(gone), reference(stays)]);
+    await remove("h-gone", "Background");
+    await target.call("DELETE", `${heaps}/owner`);
+    // A real one looks for new definitions every half a minute.
+    expect([await goneBy(maps("h-child"), 40), await goneBy(`${heaps}/child`, 40)]).toEqual([404, 404]);
+    const both = await until(`${heaps}/both`, ({ metadata }) => metadata.ownerReferences?.length === 1);
+    expect(both.metadata.ownerReferences).toEqual([reference(stays)]);
+    await target.call("DELETE", `${definitions}/heaps.${group}`);
+  }, 90_000);
+
+  it("is not kept by a server that does not answer", async () => {
+    const group = `${uniqueName("dead")}.example.com`;
+    const name = `v1.${group}`;
+    const spec = {
+      group,
+      version: "v1",
+      groupPriorityMinimum: 100,
+      versionPriority: 100,
+      insecureSkipTLSVerify: true,
+      service: { namespace, name: "nobody" },
+    };
+    const services = "/apis/apiregistration.k8s.io/v1/apiservices";
+    await target.call("POST", services, { body: { metadata: { name }, spec } });
+    const owner = await configMap("d-owner");
+    await configMap("d-child", [reference(owner)]);
+    await remove("d-owner", "Background");
+    const status = await goneBy(maps("d-child"));
+    await target.call("DELETE", `${services}/${name}`);
+    expect(status).toBe(404);
+  });
+
   it.each(["background", "foreground"])("of a Deployment deleted in the %s is all there was", async (cascade) => {
     const name = `del-${cascade}`;
     await deploy(name, { replicas: 2 });
