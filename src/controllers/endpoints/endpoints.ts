@@ -15,8 +15,10 @@ const ENDPOINTS_MANAGED_BY = "endpoints.kubernetes.io/managed-by";
 const ENDPOINTS_MANAGER = "endpoint-controller";
 const HEADLESS = "service.kubernetes.io/headless";
 const WORKERS = 5;
-/** Pods change in crowds: what they change is written once for all that come within this time, milliseconds. */
+/** Pods change in crowds: what they change is written once for all that come within this time, or longer for many, milliseconds for each. */
 const BATCH = 100;
+const BATCH_EACH = 1;
+const BATCH_MOST = 1000;
 
 interface Endpoints extends KubeObject {
   subsets?: Subset[];
@@ -37,12 +39,15 @@ export const endpoints: Controller = async (context) => {
   ]);
   /** Services with a pod whose node is not there (yet). */
   const missingNodes = new Set<string>();
+  /** How many pods each Service had when it was last looked at. */
+  const sizes = new Map<string, number>();
 
   async function sync(key: string): Promise<undefined> {
     const { namespace, name } = splitKey(key);
     const service = services.get(name, namespace);
     missingNodes.delete(key);
     if (service === undefined) {
+      sizes.delete(key);
       await Promise.all(slicesOf.get(key).map((slice) => removeSlice(namespace, slice)));
       const left = older.get(name, namespace);
       if (left?.metadata.labels?.[ENDPOINTS_MANAGED_BY] === ENDPOINTS_MANAGER) {
@@ -53,6 +58,7 @@ export const endpoints: Controller = async (context) => {
     if (!selectsPods(service) || service.metadata.deletionTimestamp) return undefined;
     const selector = labelSelectorFromLabels(service.spec?.selector ?? {});
     const selected = podsIn.get(namespace).filter((pod) => selector.matches(pod.metadata.labels));
+    sizes.set(key, selected.length);
     if (selected.some((pod) => nodes.get(pod.spec?.nodeName ?? "") === undefined)) missingNodes.add(key);
     await Promise.all([syncSlices(key, service, selected), syncOlder(service, selected)]);
     return undefined;
@@ -126,7 +132,8 @@ export const endpoints: Controller = async (context) => {
     for (const service of servicesIn.get(namespace)) {
       const wanted = Object.entries(service.spec?.selector ?? {});
       if (wanted.every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value)) {
-        queue.addAfter(keyOf(service), BATCH);
+        const key = keyOf(service);
+        queue.addAfter(key, Math.min(BATCH_MOST, Math.max(BATCH, (sizes.get(key) ?? 0) * BATCH_EACH)));
       }
     }
   };

@@ -50,7 +50,9 @@ export const garbageCollection: Controller = async (context) => {
       if (resource.group === DEFINITIONS) wake();
     },
     deleted(resource, object) {
-      graph.remove(object.metadata.uid ?? "");
+      const { uid = "" } = object.metadata;
+      unseen.delete(uid);
+      graph.remove(uid);
       if (resource.group === DEFINITIONS) wake();
     },
     onError: (error) => log.warn({ controller: "garbage-collection", error: String(error) }, "a watch failed"),

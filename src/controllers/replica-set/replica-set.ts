@@ -29,6 +29,9 @@ const KIND = { apiVersion: "apps/v1", kind: "ReplicaSet" };
 /** Pods made or deleted in one go. */
 const BURST = 500;
 const WORKERS = 5;
+/** Pods of a large set change in crowds: a look at it, which takes all of them, waits a moment for the others, milliseconds for each pod and at most. */
+const PATIENCE_EACH = 0.25;
+const PATIENCE_MOST = 250;
 
 export const replicaSets: Controller = async (context) => {
   const { client, informers } = context;
@@ -147,6 +150,9 @@ export const replicaSets: Controller = async (context) => {
 
   const { queue, finished } = startSync("replicaset", context, WORKERS, sync);
   const enqueue = (set: ReplicaSet) => queue.add(keyOf(set));
+  /** For what one of its pods did. */
+  const enqueueSoon = (set: ReplicaSet) =>
+    queue.addAfter(keyOf(set), Math.min(PATIENCE_MOST, Math.floor((set.spec.replicas ?? 1) * PATIENCE_EACH)));
 
   /** The set a reference means, if it is still the same one. */
   const resolve = (namespace: string, owner: OwnerReference | undefined): ReplicaSet | undefined => {
@@ -160,7 +166,7 @@ export const replicaSets: Controller = async (context) => {
     const set = ownerOf(pod);
     if (set === undefined) return;
     expectations.deleted(keyOf(set), pod.metadata.uid ?? "");
-    enqueue(set);
+    enqueueSoon(set);
   };
 
   sets.subscribe({
@@ -178,7 +184,7 @@ export const replicaSets: Controller = async (context) => {
       const set = ownerOf(pod);
       if (set === undefined) return;
       expectations.created(keyOf(set));
-      enqueue(set);
+      enqueueSoon(set);
     },
     updated(pod, old) {
       if (pod.metadata.deletionTimestamp) return gone(pod);
@@ -194,7 +200,7 @@ export const replicaSets: Controller = async (context) => {
       }
       const set = ownerOf(pod);
       if (set === undefined) return;
-      enqueue(set);
+      enqueueSoon(set);
       const { minReadySeconds = 0 } = set.spec;
       if (minReadySeconds > 0 && isReady(pod) && !isReady(old)) queue.addAfter(keyOf(set), minReadySeconds * 1000);
     },
