@@ -39,6 +39,11 @@ function address(text: string, sloppy: boolean): 4 | 6 | undefined {
   return first === ":" && colons(text, sloppy) ? 6 : undefined;
 }
 
+/** As net.ParseIP reads it. */
+export function ipAddress(text: string): boolean {
+  return address(text, false) !== undefined;
+}
+
 export function ipv4(text: string): boolean {
   return text.includes(".") && address(text, true) !== undefined;
 }

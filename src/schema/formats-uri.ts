@@ -1,5 +1,5 @@
 /** The formats uri and email: what Go's url.ParseRequestURI and mail.ParseAddress accept. */
-import { ipv6 } from "./formats-net.ts";
+import { ipAddress, ipv6 } from "./formats-net.ts";
 
 const HOST = /^(?:[a-zA-Z0-9\-._~!$&'()*+,;=:[\]<>"]|[\u0080-\u{10ffff}])*$/u;
 
@@ -17,7 +17,7 @@ export function requestURI(text: string): boolean {
   if (scheme !== null && rest.startsWith("//")) {
     const end = rest.indexOf("/", 2);
     const authority = end < 0 ? rest.slice(2) : rest.slice(2, end);
-    if (!validAuthority(authority)) return false;
+    if (!validAuthority(scheme[1]!.toLowerCase(), authority)) return false;
     rest = end < 0 ? "" : rest.slice(end);
   }
   return escapesAreHex(rest);
@@ -27,7 +27,7 @@ function escapesAreHex(text: string): boolean {
   return !/%(?![0-9a-fA-F]{2})/.test(text);
 }
 
-function validAuthority(authority: string): boolean {
+function validAuthority(scheme: string, authority: string): boolean {
   const at = authority.lastIndexOf("@");
   if (at >= 0) {
     const user = authority.slice(0, at);
@@ -36,14 +36,24 @@ function validAuthority(authority: string): boolean {
   const host = authority.slice(at + 1);
   if (host.startsWith("[")) {
     const close = host.lastIndexOf("]");
-    if (close < 0 || !validPort(host.slice(close + 1))) return false;
+    if (close < 0 || host.lastIndexOf("[") > 0 || !validPort(host.slice(close + 1))) return false;
     const [address, zone] = split(host.slice(1, close), "%25");
-    return ipv6(address) && (zone === undefined || (zone !== "" && escapesAreHex(zone)));
+    return ipv6(address) && (zone === undefined || (zone !== "" && validZone(zone)));
   }
-  const colon = host.lastIndexOf(":");
-  if (colon >= 0 && !validPort(host.slice(colon))) return false;
-  // In a host only bytes beyond ASCII may be escaped.
-  const plain = host.replaceAll(/%[89a-fA-F][0-9a-fA-F]/g, "");
+  // Other schemes may list hosts, each with its port: the last one counts.
+  const colon = scheme === "http" || scheme === "https" ? host.indexOf(":") : host.lastIndexOf(":");
+  const name = colon < 0 ? host : host.slice(0, colon);
+  if (!validPort(host.slice(name.length))) return false;
+  // In a host only the percent sign and bytes beyond ASCII may be escaped.
+  return !name.includes("[") && HOST.test(name.replaceAll(/%(?:25|[89a-fA-F][0-9a-fA-F])/g, ""));
+}
+
+/** What may stand in a host may be escaped here, and a blank. */
+function validZone(zone: string): boolean {
+  const plain = zone.replaceAll(/%([0-9a-fA-F]{2})/g, (_, hex: string) => {
+    const code = Number.parseInt(hex, 16);
+    return hex === "25" || hex === "20" ? "" : String.fromCharCode(code);
+  });
   return HOST.test(plain);
 }
 
@@ -71,7 +81,7 @@ class Address {
   }
 
   read(): boolean {
-    if (!this.#space()) return false;
+    this.#blanks();
     const start = this.#rest;
     // An address by itself, then perhaps a comment.
     if (this.#spec() && this.#space() && this.#rest === "") return true;
@@ -87,7 +97,7 @@ class Address {
   /** White space and comments; false for a comment that does not end. */
   #space(): boolean {
     for (;;) {
-      this.#rest = this.#rest.replace(/^[ \t]+/, "");
+      this.#blanks();
       if (!this.#rest.startsWith("(")) return true;
       let depth = 0;
       let index = 0;
@@ -102,14 +112,20 @@ class Address {
     }
   }
 
-  #spec(): boolean {
-    const local = this.#rest.startsWith('"') ? this.#quoted() : this.#atom(true);
-    if (!local || !this.#rest.startsWith("@")) return false;
-    this.#rest = this.#rest.slice(1);
+  #blanks(): void {
     this.#rest = this.#rest.replace(/^[ \t]+/, "");
+  }
+
+  #spec(): boolean {
+    this.#blanks();
+    const quoted = this.#rest.startsWith('"');
+    if (this.#rest.startsWith('""')) return false;
+    if (!(quoted ? this.#quoted() : this.#atom(true)) || !this.#rest.startsWith("@")) return false;
+    this.#rest = this.#rest.slice(1);
+    this.#blanks();
     if (this.#rest.startsWith("[")) {
       const close = this.#rest.indexOf("]");
-      if (close < 0 || !/^[!-Z^-~\u0080-\u{10ffff} \t]*$/u.test(this.#rest.slice(1, close))) return false;
+      if (close < 0 || !ipAddress(this.#rest.slice(1, close))) return false;
       this.#rest = this.#rest.slice(close + 1);
       return true;
     }
@@ -137,8 +153,8 @@ class Address {
         this.#rest = this.#rest.slice(index + 1);
         return true;
       }
-      if (character === "\\") index++;
-      else if (character !== "\t" && character < " ") return false;
+      const next = character === "\\" ? (this.#rest[++index] ?? "") : character;
+      if (next !== "\t" && (next < " " || next === "\u007f")) return false;
     }
     return false;
   }
@@ -146,7 +162,8 @@ class Address {
   #phrase(): boolean {
     let words = 0;
     for (;;) {
-      if (!this.#space()) return false;
+      if (words === 0) this.#blanks();
+      else if (!this.#space()) return false;
       if (this.#rest === "" || this.#rest.startsWith("<")) return words > 0;
       const word = this.#rest.startsWith('"') ? this.#quoted() : this.#atom(false);
       if (!word) return words > 0;

@@ -1,7 +1,20 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { hasFormat, supportedFormat } from "./formats.ts";
 
-// The answers of a real server stand in testdata/instances.jsonl; here is what must not depend on it.
+interface Answers {
+  format: string;
+  yes: string[];
+  no: string[];
+}
+
+/** Texts made at random from good ones, and what kube-openapi says of them. */
+const oracle = readFileSync(join(import.meta.dirname, "testdata", "formats.oracle"), "utf8")
+  .trim()
+  .split("\n")
+  .map((line) => JSON.parse(line) as Answers);
+
 describe("formats", () => {
   it("belong to types", () => {
     expect(supportedFormat("date", ["string"])).toBe("date");
@@ -12,6 +25,11 @@ describe("formats", () => {
     expect(supportedFormat("date", ["object"])).toBe("");
     expect(supportedFormat("nonsense", ["string"])).toBe("");
     expect(supportedFormat(undefined, ["string"])).toBe("");
+  });
+
+  it.each(oracle)("$format is what it is to kube-openapi", ({ format, yes, no }) => {
+    expect(yes.filter((text) => !hasFormat(format, text))).toEqual([]);
+    expect(no.filter((text) => hasFormat(format, text))).toEqual([]);
   });
 
   it.each([
