@@ -90,16 +90,21 @@ export function serveRoute(exchange: Exchange, route: Route): Promise<void> | vo
 
 /**
  * The two inputs of routing and their join. Each change makes one new snapshot; `batch` makes one for many changes.
- * Listeners run right after the swap, in the order they subscribed.
+ * Listeners run right after the swap, in the order they subscribed. A change costs no more than a copy of the index: routes are joined when
+ * somebody asks for them, since a thousand definitions come one by one.
  */
 export class RouteTable {
-  #claims: readonly Claim[] = [];
+  /** By group-version, as are all indexes below. */
+  #claims: ReadonlyMap<string, Claim> = new Map();
   #backends = new Map<string, Backend>();
+  #serving = new Map<string, readonly Backend[]>();
+  /** The current snapshot reads `#serving`: it must be copied before it changes. */
+  #shared = false;
   #complete = false;
   #listeners = new Set<(snapshot: RouteSnapshot) => void>();
   #batching = 0;
   #dirty = false;
-  #current: RouteSnapshot = join([], [], 0, false);
+  #current: RouteSnapshot = new Joined(new Map(), new Map(), 0, false);
 
   get current(): RouteSnapshot {
     return this.#current;
@@ -107,18 +112,34 @@ export class RouteTable {
 
   /** Replaces all claims. */
   setClaims(claims: readonly Claim[]): void {
-    this.#claims = [...claims];
+    this.#claims = new Map(claims.map((claim) => [keyOf(claim.group, claim.version), claim]));
     this.#changed();
   }
 
   /** `key` names the source: a second backend under the same key replaces the first, under another key it stands behind it. */
   setBackend(key: string, backend: Backend): void {
+    const old = this.#backends.get(key);
     this.#backends.set(key, backend);
+    const where = keyOf(backend.group, backend.version);
+    const list = this.#own().get(where) ?? [];
+    if (old !== undefined && keyOf(old.group, old.version) === where) {
+      this.#serving.set(
+        where,
+        list.map((one) => (one === old ? backend : one)),
+      );
+    } else {
+      if (old !== undefined) this.#forget(old);
+      this.#serving.set(where, [...list, backend]);
+    }
     this.#changed();
   }
 
   removeBackend(key: string): void {
-    if (this.#backends.delete(key)) this.#changed();
+    const old = this.#backends.get(key);
+    if (old === undefined) return;
+    this.#backends.delete(key);
+    this.#forget(old);
+    this.#changed();
   }
 
   /** Says that built-ins, definitions and claims are all here: a path nobody serves is now a 404. */
@@ -149,63 +170,88 @@ export class RouteTable {
     return () => this.#listeners.delete(listener);
   }
 
+  #own(): Map<string, readonly Backend[]> {
+    if (this.#shared) this.#serving = new Map(this.#serving);
+    this.#shared = false;
+    return this.#serving;
+  }
+
+  #forget(backend: Backend): void {
+    const where = keyOf(backend.group, backend.version);
+    const rest = (this.#own().get(where) ?? []).filter((one) => one !== backend);
+    if (rest.length > 0) this.#serving.set(where, rest);
+    else this.#serving.delete(where);
+  }
+
   #changed(): void {
     this.#dirty = true;
     if (this.#batching > 0) return;
     this.#dirty = false;
-    this.#current = join(this.#claims, [...this.#backends.values()], this.#current.generation + 1, this.#complete);
+    this.#shared = true;
+    this.#current = new Joined(this.#claims, this.#serving, this.#current.generation + 1, this.#complete);
     for (const listener of [...this.#listeners]) listener(this.#current);
   }
 }
 
-function join(
-  claims: readonly Claim[],
-  backends: readonly Backend[],
-  generation: number,
-  complete: boolean,
-): RouteSnapshot {
-  const routes = new Map<string, Map<string, Route>>();
-  const put = (route: Route) => {
-    let versions = routes.get(route.group);
-    if (versions === undefined) {
-      versions = new Map();
-      routes.set(route.group, versions);
+const keyOf = (group: string, version: string) => `${group}/${version}`;
+
+/** Claims and backends of one moment, which nobody changes any more; each route is joined once, when it is first asked for. */
+class Joined implements RouteSnapshot {
+  readonly generation: number;
+  readonly complete: boolean;
+  readonly #claims: ReadonlyMap<string, Claim>;
+  readonly #serving: ReadonlyMap<string, readonly Backend[]>;
+  readonly #routes = new Map<string, Route>();
+  #groups: readonly RouteGroup[] | undefined;
+
+  constructor(
+    claims: ReadonlyMap<string, Claim>,
+    serving: ReadonlyMap<string, readonly Backend[]>,
+    generation: number,
+    complete: boolean,
+  ) {
+    this.#claims = claims;
+    this.#serving = serving;
+    this.generation = generation;
+    this.complete = complete;
+  }
+
+  at(group: string, version: string): Route | undefined {
+    const key = keyOf(group, version);
+    let route = this.#routes.get(key);
+    if (route === undefined) {
+      route = this.#join(group, version);
+      // What nobody serves may be asked for under any name.
+      if (route !== undefined) this.#routes.set(key, route);
     }
-    versions.set(route.version, route);
-  };
-  const serving = new Map<string, Backend[]>();
-  for (const backend of backends) {
-    const key = `${backend.group}/${backend.version}`;
-    const list = serving.get(key);
-    if (list === undefined) serving.set(key, [backend]);
-    else list.push(backend);
+    return route;
   }
-  const pick = (group: string, version: string, remote: boolean) =>
-    (serving.get(`${group}/${version}`) ?? [])
-      .filter((backend) => (backend.source === "remote") === remote)
-      .sort((a, b) => RANK[a.source] - RANK[b.source]);
 
-  for (const claim of claims) {
-    if (claim.group === REGISTRATION_GROUP) continue;
-    const { group, version } = claim;
-    put({ group, version, claim, backends: pick(group, version, claim.service !== undefined) });
+  get groups(): readonly RouteGroup[] {
+    this.#groups ??= legacyOrder(this.#claimed());
+    return this.#groups;
   }
-  for (const { group, version } of backends) {
-    if (routes.get(group)?.has(version)) continue;
-    const local = pick(group, version, false);
-    if (local.length === 0) continue;
-    const claim =
+
+  #claimed(): ClaimedRoute[] {
+    const claims = [...this.#claims.values()].filter(({ group }) => group !== REGISTRATION_GROUP);
+    const own = [...this.#serving.values()].flatMap(([first]) => (first?.group === REGISTRATION_GROUP ? [first] : []));
+    return [...claims, ...own].map(({ group, version }) => this.at(group, version)!).filter(isClaimed);
+  }
+
+  #join(group: string, version: string): Route | undefined {
+    const key = keyOf(group, version);
+    const pick = (remote: boolean) =>
+      (this.#serving.get(key) ?? [])
+        .filter((backend) => (backend.source === "remote") === remote)
+        .sort((a, b) => RANK[a.source] - RANK[b.source]);
+    const claim = group === REGISTRATION_GROUP ? undefined : this.#claims.get(key);
+    if (claim !== undefined) return { group, version, claim, backends: pick(claim.service !== undefined) };
+    const local = pick(false);
+    if (local.length === 0) return undefined;
+    const own =
       group === REGISTRATION_GROUP ? { ...REGISTRATION_CLAIM, name: `${version}.${group}`, group, version } : undefined;
-    put({ group, version, claim, backends: local });
+    return { group, version, claim: own, backends: local };
   }
-
-  const claimed = [...routes.values()].flatMap((versions) => [...versions.values()]).filter(isClaimed);
-  return {
-    generation,
-    complete,
-    at: (group, version) => routes.get(group)?.get(version),
-    groups: legacyOrder(claimed),
-  };
 }
 
 const RANK = { remote: 0, builtin: 1, crd: 2 };
