@@ -3,6 +3,7 @@
 /** For expressions that are no rules: variables, functions and types of a place of its own. */
 export { type CompileError, compile, type Expression } from "./compile.ts";
 export { createEnvironment, type EnvironmentOptions } from "./library/kubernetes.ts";
+export { JSON_PATCH_FUNCTIONS } from "./library/regex.ts";
 export {
   type Budget,
   type Compiled,

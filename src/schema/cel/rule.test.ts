@@ -8,6 +8,7 @@ import {
   compileRule,
   createEnvironment,
   declareSchema,
+  JSON_PATCH_FUNCTIONS,
   type Program,
   RUNTIME_COST_BUDGET,
 } from "./index.ts";
@@ -139,5 +140,13 @@ describe("createEnvironment", () => {
     if (!("expression" in compiled)) throw new Error("does not compile");
     expect(compiled.expression.evaluate([41, "x"], 1000)).toEqual({ value: "x42", cost: 5 });
     expect(compiled.expression.uses("a")).toBe(true);
+  });
+
+  it("has functions that rules do not have", () => {
+    const text = "jsonpatch.escapeKey('a/b~c')";
+    const compiled = compile(text, createEnvironment({ variables: new Map(), functions: JSON_PATCH_FUNCTIONS }));
+    if (!("expression" in compiled)) throw new Error("does not compile");
+    expect(compiled.expression.evaluate([], 1000)).toEqual({ value: "a~1b~0c", cost: 1 });
+    expect(compile(text, createEnvironment({ variables: new Map() }))).toHaveProperty("syntax");
   });
 });

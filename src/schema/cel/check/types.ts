@@ -70,7 +70,6 @@ function print(type: CelType): string {
 }
 
 export const DYN = new CelType("dyn", "dyn");
-export const ANY = new CelType("any", "google.protobuf.Any");
 export const ERROR = new CelType("error", "error");
 export const NULL = new CelType("null", "null_type");
 export const BOOL = new CelType("bool", "bool");

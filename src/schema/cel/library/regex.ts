@@ -45,6 +45,7 @@ export const TWO_VARIABLE_FUNCTIONS: readonly Overload[] = [
   }),
 ];
 
+/** For places that make JSON patches; rules do not have it. */
 export const JSON_PATCH_FUNCTIONS: readonly Overload[] = [
   declare("jsonpatch.escapeKey: (string) string @string_jsonpatch_escapeKey_string", (key: string) =>
     key.replaceAll("~", "~0").replaceAll("/", "~1"),

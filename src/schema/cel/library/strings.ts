@@ -146,8 +146,3 @@ export const STRING_FUNCTIONS: readonly Overload[] = [
     text.replace(/[a-z]+/g, (part) => part.toUpperCase()),
   ),
 ];
-
-/** Version 3 of the library, which Kubernetes does not have. */
-export const STRING_REVERSE: readonly Overload[] = [
-  declare("reverse: string.() string @string_reverse", (text: string) => [...text].reverse().join("")),
-];
