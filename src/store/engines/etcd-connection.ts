@@ -1,4 +1,6 @@
 /** Calls and streams to the members of one etcd cluster: deadlines, another member when one does not answer, and what an error means for who called. */
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import type { Client, ClientDuplexStream, Metadata, ServiceError } from "@grpc/grpc-js";
 import type { Clock, Random } from "../../api/clock.ts";
 import { StoreError, type StoreErrorCode } from "../errors.ts";
@@ -64,25 +66,29 @@ export class EtcdConnection {
   async open(): Promise<void> {
     const grpc = await import("@grpc/grpc-js");
     const { endpoints, tls } = this.#options;
-    const credentials =
+    const credentialsFor = (host: string) =>
       tls === undefined
         ? grpc.credentials.createInsecure()
-        : grpc.credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.certificate ?? null);
+        : grpc.credentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.certificate ?? null, {
+            checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
+          });
     this.#closing = new AbortController();
     this.#metadata = new grpc.Metadata();
     // A member cut off from the others then says so instead of answering from what it last knew.
     this.#metadata.set("hasleader", "true");
-    this.#clients = endpoints.map(
-      (endpoint) =>
-        new grpc.Client(endpoint, credentials, {
-          "grpc.max_receive_message_length": -1,
-          "grpc.max_send_message_length": -1,
-          "grpc.keepalive_time_ms": KEEPALIVE,
-          "grpc.keepalive_timeout_ms": KEEPALIVE_PATIENCE,
-          "grpc.initial_reconnect_backoff_ms": PAUSE_FIRST,
-          "grpc.max_reconnect_backoff_ms": REDIAL_MOST,
-        }),
-    );
+    this.#clients = endpoints.map((endpoint) => {
+      const host = endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+      return new grpc.Client(endpoint, credentialsFor(host), {
+        "grpc.max_receive_message_length": -1,
+        "grpc.max_send_message_length": -1,
+        "grpc.keepalive_time_ms": KEEPALIVE,
+        "grpc.keepalive_timeout_ms": KEEPALIVE_PATIENCE,
+        "grpc.initial_reconnect_backoff_ms": PAUSE_FIRST,
+        "grpc.max_reconnect_backoff_ms": REDIAL_MOST,
+        // TLS has no way to name an address: it is checked above, against the certificate, and something else is named.
+        ...(isIP(host) !== 0 && { "grpc.ssl_target_name_override": "etcd" }),
+      });
+    });
   }
 
   close(): void {

@@ -83,7 +83,8 @@ function fields(bytes: Uint8Array): { numbers: Map<number, number>; parts: Map<n
 }
 const keyIn = (bytes: Uint8Array | undefined) => (bytes === undefined ? undefined : text.decode(bytes));
 
-export async function startEtcdDouble(): Promise<EtcdDouble> {
+/** With `tls` (PEM) it wants a certificate of `ca` from its clients. */
+export async function startEtcdDouble(tls?: { ca: string; certificate: string; key: string }): Promise<EtcdDouble> {
   let revision = 1;
   let compacted = 0;
   let leases = 0n;
@@ -280,10 +281,16 @@ export async function startEtcdDouble(): Promise<EtcdDouble> {
   for (const [name, work] of Object.entries(unary))
     server.addService({ [name]: method(name, false) }, { [name]: answer(name, work) });
   server.addService({ Watch: method("Watch/Watch", true) }, { Watch: watch });
+  const credentials =
+    tls === undefined
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(
+          Buffer.from(tls.ca),
+          [{ private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.certificate) }],
+          true,
+        );
   const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    ),
+    server.bindAsync("127.0.0.1:0", credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
   );
   const catchUp = () => {
     for (const watcher of watchers) serveWatch(watcher);
