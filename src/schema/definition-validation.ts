@@ -70,7 +70,7 @@ export function hasRules(schema: DefinitionSchema): boolean {
 }
 
 /** Formats that the type of their node does not know, in the order of the schema's nodes, at most 1,000. */
-export function unknownFormats(schema: DefinitionSchema): string[] {
+export function unknownFormatsOf(schema: DefinitionSchema): string[] {
   const found: string[] = [];
   someSchema(schema, ({ type, format }) => {
     if (format && supportedFormat(format, type ? [type as SchemaType] : []) === "") found.push(format);

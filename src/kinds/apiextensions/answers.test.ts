@@ -34,15 +34,13 @@ async function create(definition: unknown): Promise<Omit<Answer, "name" | "defin
     if (!(error instanceof StatusError)) throw error;
     return { refused: [error.status.code!, error.status.message!] };
   }
-  const context = rehearsalContext();
+  const warnings: string[] = [];
+  const context = { ...rehearsalContext(), warn: (text: string) => warnings.push(text) };
   strategy.prepareForCreate?.(object, context);
-  const errors = [
-    ...validateObjectMeta(object.metadata, { namespaced: false, nameRule: dns1123Subdomain }),
-    ...((await strategy.validateRules!(object, undefined, [], context)) ?? []),
-  ];
+  const errors = validateObjectMeta(object.metadata, { namespaced: false, nameRule: dns1123Subdomain });
+  errors.push(...((await strategy.validateRules!(object, undefined, errors, context)) ?? []));
   if (errors.length > 0) return { errors: errors.map(({ reason, field, message }) => [reason, field, message]) };
   const { spec, status } = JSON.parse(new TextDecoder().decode(codec.encode(object)));
-  const warnings = strategy.warningsOnCreate!(object);
   return { stored: { spec, status }, ...(warnings.length > 0 && { warnings }) };
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { invalidValue } from "../../api/field-errors.ts";
 import { own } from "../../api/json/index.ts";
 import type { JSONObject } from "../../api/meta.ts";
 import type { CustomResourceDefinition, JSONSchemaProps } from "../generated/types.ts";
@@ -137,11 +138,14 @@ describe("an update", () => {
 
   test("is told of formats that are new and unknown", async () => {
     const old = await stored({ type: "object", properties: { a: { type: "string", format: "odd" } } });
-    const { object } = await update(old, (changed) => {
-      schemaOf(changed).properties!["b"] = { type: "string", format: "odder" };
-    });
-    expect(strategy.warningsOnCreate!(old)).toEqual(['unrecognized format "odd"']);
-    expect(strategy.warningsOnUpdate!(object, old)).toEqual(['unrecognized format "odder"']);
+    const object = structuredClone(old);
+    schemaOf(object).properties!["b"] = { type: "string", format: "odder" };
+    const warnings: string[] = [];
+    const context = { ...rehearsalContext(), warn: (text: string) => warnings.push(text) };
+    await strategy.validateRules!(old, undefined, [], context);
+    await strategy.validateRules!(object, old, [], context);
+    await strategy.validateRules!(old, undefined, [invalidValue("a", "", "")], context);
+    expect(warnings).toEqual(['unrecognized format "odd"', 'unrecognized format "odder"']);
   });
 });
 

@@ -1,11 +1,8 @@
 /** CustomResourceDefinition: a kind that a client defines (spec: apiserver 8.1). */
-import { goQuote } from "../../api/go-quote.ts";
+import { equalJSON } from "../../api/json/index.ts";
+import type { JSONValue } from "../../api/meta.ts";
 import { dns1123Subdomain } from "../../api/names.ts";
-import type { FieldError } from "../../api/status.ts";
 import { formatTime } from "../../api/time.ts";
-import { prepareSchemas } from "../../schema/definition-preparation.ts";
-import { hasRules, unknownFormats } from "../../schema/definition-validation.ts";
-import { loadEngine } from "../../schema/rules.ts";
 import type { ResourceDefinition, Strategy } from "../../server/resource.ts";
 import { CREATED_COLUMN, NAME_COLUMN } from "../columns.ts";
 import { defineKind, keep, statusSubresource } from "../define.ts";
@@ -14,8 +11,7 @@ import type {
   CustomResourceDefinitionCondition,
   CustomResourceDefinitionStatus,
 } from "../generated/types.ts";
-import { validateDefinition, validateDefinitionStatus, validateDefinitionUpdate } from "./definition-rules.ts";
-import { same, schemasOf } from "./shared-parts.ts";
+import { acceptedNamesErrors } from "./names-rules.ts";
 import { definitionFromV1beta1 } from "./stored-v1beta1.ts";
 
 /** Holds a deleted definition until its objects are gone. */
@@ -71,15 +67,6 @@ function rememberStorageVersion(object: CustomResourceDefinition): void {
   status.storedVersions = [...(status.storedVersions ?? []), version];
 }
 
-/** Formats nobody checks. */
-function formatWarnings(object: CustomResourceDefinition): string[] {
-  const warnings = new Set<string>();
-  for (const schema of schemasOf(object.spec)) {
-    for (const format of unknownFormats(schema)) warnings.add(`unrecognized format ${goQuote(format)}`);
-  }
-  return [...warnings];
-}
-
 function setDefaults(object: CustomResourceDefinition): void {
   object.spec ??= { group: "", names: { plural: "", kind: "" }, scope: "", versions: null };
   object.spec.names ??= { plural: "", kind: "" };
@@ -93,17 +80,6 @@ function setDefaults(object: CustomResourceDefinition): void {
   if (!object.status?.storedVersions?.length) rememberStorageVersion(object);
 }
 
-/** The expression language is loaded when a schema has rules; what takes long does not keep others waiting. */
-async function validateRules(
-  object: CustomResourceDefinition,
-  old: CustomResourceDefinition | undefined,
-): Promise<FieldError[]> {
-  const schemas = schemasOf(object.spec);
-  const engine = schemas.some(hasRules) ? await loadEngine() : undefined;
-  await prepareSchemas(schemas, engine);
-  return old === undefined ? validateDefinition(object, engine) : validateDefinitionUpdate(object, old, engine);
-}
-
 const strategy: Strategy<CustomResourceDefinition> = {
   allowUnconditionalUpdate: false,
   setDefaults,
@@ -112,17 +88,16 @@ const strategy: Strategy<CustomResourceDefinition> = {
     object.metadata.generation = 1;
     rememberStorageVersion(object);
   },
-  validateRules,
-  warningsOnCreate: formatWarnings,
+  // Schemas, patterns and expressions are a lot of code that nobody needs before the first definition.
+  validateRules: async (object, old, errors, context) =>
+    (await import("./definition-rules.ts")).checkDefinition(object, old, errors, context),
   prepareForUpdate(object, old) {
     keep(object, old, "status");
     const generation = old.metadata.generation ?? 0;
-    object.metadata.generation = same(object.spec, old.spec) ? generation : generation + 1;
+    object.metadata.generation = equalJSON(object.spec as unknown as JSONValue, old.spec as unknown as JSONValue)
+      ? generation
+      : generation + 1;
     rememberStorageVersion(object);
-  },
-  warningsOnUpdate(object, old) {
-    const known = new Set(formatWarnings(old));
-    return formatWarnings(object).filter((warning) => !known.has(warning));
   },
   returnsDeletedObject: true,
   /** The first delete only announces the end: objects of the kind go first (spec: apiserver 8.12, 6). */
@@ -150,7 +125,7 @@ const statusStrategy: Strategy<CustomResourceDefinition> = {
   allowUnconditionalUpdate: false,
   setDefaults,
   prepareForUpdate: (object, old) => keep(object, old, "spec"),
-  validateUpdate: validateDefinitionStatus,
+  validateUpdate: acceptedNamesErrors,
 };
 
 export function customResourceDefinitions(): ResourceDefinition<CustomResourceDefinition> {

@@ -1,16 +1,22 @@
 /** What a CustomResourceDefinition is held to when it is written (spec: apiserver 8.1 to 8.3). Errors name the places of upstream's internal form. */
 import { append, at, child, type FieldError, invalidValue, notSupported, required } from "../../api/field-errors.ts";
+import { goQuote } from "../../api/go-quote.ts";
+import { prepareSchemas } from "../../schema/definition-preparation.ts";
 import { printedJSON } from "../../schema/definition-print.ts";
 import type { RuleEngine } from "../../schema/definition-rules.ts";
-import { bounded, MAX_ERRORS } from "../../schema/definition-schema.ts";
+import { bounded, type DefinitionSchema, MAX_ERRORS } from "../../schema/definition-schema.ts";
 import {
   askedAfter,
   type DefinitionSchemaOptions,
   definitionSchemaErrors,
   hasDefaults,
   hasExtensions,
+  hasRules,
+  unknownFormatsOf,
 } from "../../schema/definition-validation.ts";
+import { loadEngine } from "../../schema/rules.ts";
 import { unsupportedField } from "../../schema/structural-rules.ts";
+import type { RequestContext } from "../../server/resource.ts";
 import type {
   CustomResourceDefinition,
   CustomResourceDefinitionVersion,
@@ -20,7 +26,14 @@ import type {
 } from "../generated/types.ts";
 import { approvalErrors } from "./approval.ts";
 import { bundleProblem, conversionErrors, hasRecognizedVersion } from "./conversion-rules.ts";
-import { groupErrors, labelErrors, namesErrors, objectNameErrors, requiredNames } from "./names-rules.ts";
+import {
+  acceptedNamesErrors,
+  groupErrors,
+  labelErrors,
+  namesErrors,
+  objectNameErrors,
+  requiredNames,
+} from "./names-rules.ts";
 import { printedVersions, same, schemasOf, shareParts } from "./shared-parts.ts";
 import {
   columnErrors,
@@ -53,8 +66,32 @@ const NEW: Omit<Options, "engine"> = {
   tooManyFieldsBefore: new Set(),
 };
 
+/** All there is to say of a definition, made in turns; `errors` are those of its metadata. Sound ones are warned of formats that nobody checks. */
+export async function checkDefinition(
+  object: CustomResourceDefinition,
+  old: CustomResourceDefinition | undefined,
+  errors: readonly FieldError[],
+  context: Pick<RequestContext, "warn">,
+): Promise<FieldError[]> {
+  const schemas = schemasOf(object.spec);
+  const engine = schemas.some(hasRules) ? await loadEngine() : undefined;
+  await prepareSchemas(schemas, engine);
+  const found = old === undefined ? validateDefinition(object, engine) : validateDefinitionUpdate(object, old, engine);
+  if (errors.length === 0 && found.length === 0) {
+    const known = new Set(old && unknownFormats(schemasOf(old.spec)));
+    for (const format of unknownFormats(schemas)) {
+      if (!known.has(format)) context.warn(`unrecognized format ${goQuote(format)}`);
+    }
+  }
+  return found;
+}
+
+function unknownFormats(schemas: readonly DefinitionSchema[]): Set<string> {
+  return new Set(schemas.flatMap(unknownFormatsOf));
+}
+
 /** `engine` compiles rules; needed when a schema has any. */
-export function validateDefinition(object: CustomResourceDefinition, engine?: RuleEngine): FieldError[] {
+function validateDefinition(object: CustomResourceDefinition, engine?: RuleEngine): FieldError[] {
   return bounded([
     ...objectNameErrors(object),
     ...specErrors(object, { ...NEW, engine }),
@@ -64,7 +101,7 @@ export function validateDefinition(object: CustomResourceDefinition, engine?: Ru
   ]);
 }
 
-export function validateDefinitionUpdate(
+function validateDefinitionUpdate(
   object: CustomResourceDefinition,
   old: CustomResourceDefinition,
   engine?: RuleEngine,
@@ -112,13 +149,8 @@ function specUpdateErrors(
   });
 }
 
-/** The rules of writing through `status`. */
-export function validateDefinitionStatus(object: CustomResourceDefinition): FieldError[] {
-  return namesErrors(object.status?.acceptedNames ?? {}, "status.acceptedNames");
-}
-
 function commonErrors(object: CustomResourceDefinition): FieldError[] {
-  return [...validateDefinitionStatus(object), ...storedVersionErrors(object)];
+  return [...acceptedNamesErrors(object), ...storedVersionErrors(object)];
 }
 
 function preserveErrors(object: CustomResourceDefinition): FieldError[] {

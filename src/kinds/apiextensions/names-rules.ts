@@ -40,6 +40,11 @@ function labels(names: readonly string[], path: string, errors: FieldError[]): v
   }
 }
 
+/** The names a definition was given, which stand in its status. */
+export function acceptedNamesErrors(object: CustomResourceDefinition): FieldError[] {
+  return namesErrors(object.status?.acceptedNames ?? {}, "status.acceptedNames");
+}
+
 /** What a specification must name; defaults have been filled. */
 export function requiredNames(names: Partial<CustomResourceDefinitionNames>, path: string): FieldError[] {
   return (["plural", "singular", "kind", "listKind"] as const)
