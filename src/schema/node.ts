@@ -29,7 +29,7 @@ export class SchemaNode {
   readonly hasJunctors: boolean;
   readonly default: JSONValue | undefined;
   readonly listType: Schema["x-kubernetes-list-type"];
-  readonly #properties = new Map<string, SchemaNode>();
+  #properties: Map<string, SchemaNode> | undefined;
   #items: SchemaNode | undefined;
   #additional: SchemaNode | undefined;
   #numbers: NumberRules | undefined;
@@ -61,11 +61,13 @@ export class SchemaNode {
   }
 
   property(name: string): SchemaNode | undefined {
-    const known = this.#properties.get(name);
+    if (!this.hasProperties) return undefined;
+    const known = this.#properties?.get(name);
     if (known !== undefined) return known;
     const { properties } = this.schema;
-    if (properties === undefined || !Object.hasOwn(properties, name)) return undefined;
-    const node = nodeOf(properties[name]!);
+    if (!Object.hasOwn(properties!, name)) return undefined;
+    const node = nodeOf(properties![name]!);
+    this.#properties ??= new Map();
     this.#properties.set(name, node);
     return node;
   }
