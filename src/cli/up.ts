@@ -176,16 +176,20 @@ async function demonstrate(dir: DataDir): Promise<void> {
 function announceAll(url: string, dir: DataDir, running: ReadonlyMap<ProcessName, Running>, demo: boolean): void {
   const parts = [...running].map(([part, { process: child }]) => `${part} ${child.pid}`).join(", ");
   const kubectl = `kubectl --kubeconfig ${relative("", dir.kubeconfig)}`;
-  console.log(`${colors.green("ready")}  ${url}  ${colors.dim(`(${parts})`)}`);
-  if (demo) {
-    console.log(
-      "  A load comes after half a minute, stays for 90 s, goes for a minute, and so on. Watch what follows it:",
-    );
-    console.log(`       ${kubectl} get hpa -w`);
-    console.log(`       ${kubectl} top pods`);
-    console.log(`       ${kubectl} get events --field-selector involvedObject.kind=HorizontalPodAutoscaler -w`);
-  }
-  console.log(`  try  ${kubectl} get apiservices`);
-  console.log(`       ${kubectl} top nodes`);
-  console.log(`       ${kubectl} create deployment hello --image=example.com/hello`);
+  const lines = [
+    `${colors.green("ready")}  ${url}  ${colors.dim(`(${parts})`)}`,
+    ...(demo
+      ? [
+          "  A load comes after half a minute, stays for 90 s, goes for a minute, and so on. Watch what follows it:",
+          `       ${kubectl} get hpa -w`,
+          `       ${kubectl} top pods`,
+          `       ${kubectl} get events --field-selector involvedObject.kind=HorizontalPodAutoscaler -w`,
+        ]
+      : []),
+    `  try  ${kubectl} get apiservices`,
+    `       ${kubectl} top nodes`,
+    `       ${kubectl} create deployment hello --image=example.com/hello`,
+  ];
+  // At once: whoever waits for the first line reads all of them.
+  console.log(lines.join("\n"));
 }
