@@ -10,27 +10,30 @@ export interface Comparison {
   readonly removed: FieldSet;
 }
 
-interface Place {
-  readonly added: FieldSetBuilder;
-  readonly modified: FieldSetBuilder;
-  readonly removed: FieldSetBuilder;
+type Kind = "added" | "modified" | "removed";
+
+/** A node of the three sets, which comes to be in each when something is added to it there. */
+class Place {
+  readonly #parent: Place | undefined;
+  readonly #element: PathElement;
+  readonly #builders: Partial<Record<Kind, FieldSetBuilder>> = {};
+
+  constructor(parent?: Place, element: PathElement = "") {
+    this.#parent = parent;
+    this.#element = element;
+  }
+
+  at(kind: Kind): FieldSetBuilder {
+    this.#builders[kind] ??= this.#parent?.at(kind).child(this.#element) ?? new FieldSetBuilder();
+    return this.#builders[kind];
+  }
 }
 
 export function compare(shape: Shape, before: JSONValue, after: JSONValue): Comparison {
-  const root: Place = {
-    added: new FieldSetBuilder(),
-    modified: new FieldSetBuilder(),
-    removed: new FieldSetBuilder(),
-  };
+  const root = new Place();
   walk(shape, before, after, root);
-  return { added: root.added.done(), modified: root.modified.done(), removed: root.removed.done() };
+  return { added: root.at("added").done(), modified: root.at("modified").done(), removed: root.at("removed").done() };
 }
-
-const below = (place: Place, element: PathElement): Place => ({
-  added: place.added.child(element),
-  modified: place.modified.child(element),
-  removed: place.removed.child(element),
-});
 
 /** Compares what stands under one element of `place`. */
 function member(
@@ -40,10 +43,10 @@ function member(
   after: JSONValue | undefined,
   place: Place,
 ): void {
-  const leaf = walk(shape, before, after, below(place, element));
-  if (before === undefined) place.added.add(element);
-  else if (after === undefined) place.removed.add(element);
-  else if (leaf && !equalJSON(before, after)) place.modified.add(element);
+  const leaf = walk(shape, before, after, new Place(place, element));
+  if (before === undefined) place.at("added").add(element);
+  else if (after === undefined) place.at("removed").add(element);
+  else if (leaf && !equalJSON(before, after)) place.at("modified").add(element);
 }
 
 const sameKind = (a: Determined, b: Determined) => a.type === b.type;
@@ -98,13 +101,13 @@ function lists(shape: ListShape, before: readonly JSONValue[], after: readonly J
     const [left, right] = [old.get(element) ?? [], now.get(element) ?? []];
     if (left.length <= 1 && right.length <= 1) member(shape.element(), element, left[0], right[0], place);
     else if (left.length >= 2 && right.length >= 2) {
-      if (!equalJSON(left, right)) place.modified.add(element);
+      if (!equalJSON(left, right)) place.at("modified").add(element);
     } else if (left.length >= 2) {
       if (right.length > 0) member(shape.element(), element, undefined, right[0], place);
-      place.removed.add(element);
+      place.at("removed").add(element);
     } else {
       if (left.length > 0) member(shape.element(), element, left[0], undefined, place);
-      place.added.add(element);
+      place.at("added").add(element);
     }
   }
 }

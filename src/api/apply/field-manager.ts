@@ -9,7 +9,15 @@ import { compare } from "./compare.ts";
 import { conflictError } from "./conflict.ts";
 import { EMPTY, type FieldSet, FieldSetBuilder } from "./field-set.ts";
 import { fieldsOf } from "./fields-of.ts";
-import { decodeManaged, encodeManaged, isReset, type ManagerName, type Owners, sameOwners } from "./managed.ts";
+import {
+  decodeManaged,
+  encodeManaged,
+  isReset,
+  ManagedFieldsError,
+  type ManagerName,
+  type Owners,
+  sameOwners,
+} from "./managed.ts";
 import { afterUpdate, applied, Conflicts, type Write } from "./owners.ts";
 import { ElementError, type MapShape } from "./shape.ts";
 
@@ -48,7 +56,7 @@ function decoded(entries: readonly ManagedFieldsEntry[] | undefined): Owners | u
   try {
     return decodeManaged(entries);
   } catch (error) {
-    if (error instanceof TypeError) return undefined;
+    if (error instanceof ManagedFieldsError) return undefined;
     throw error;
   }
 }

@@ -10,6 +10,9 @@ import type { JSONObject, JSONValue } from "../meta.ts";
 
 export type PathElement = string;
 
+/** `managedFields` that no server wrote. */
+export class ManagedFieldsError extends Error {}
+
 export const fieldElement = (name: string): PathElement => `f:${name}`;
 
 /** Says of the node that holds it that the node is owned itself. */
@@ -109,7 +112,15 @@ export class FieldSet {
 
   /** Members and children, sorted: fields by name, then list elements by keys, then set elements by value. */
   elements(): PathElement[] {
-    return [...this.members.union(new Set(this.children.keys()))].sort(compareElements);
+    const all = [...this.members.union(new Set(this.children.keys()))];
+    const named = all.filter(isField).sort();
+    if (named.length === all.length) return named;
+    // Each is read once, however often it is compared.
+    const others = all
+      .filter((element) => !isField(element))
+      .map((element) => ({ element, value: identityOf(element) }));
+    others.sort((a, b) => RANK[a.element[0]!]! - RANK[b.element[0]!]! || compareValues(a.value, b.value));
+    return [...named, ...others.map(({ element }) => element)];
   }
 
   toFieldsV1(): JSONObject {
@@ -130,12 +141,13 @@ export class FieldSet {
 
 export const EMPTY = new FieldSet();
 
-/** Collects paths; `done` gives the set. */
+/** Collects paths; `done` gives the set. Holds nothing until something is added: most nodes of an object add nothing. */
 export class FieldSetBuilder {
-  readonly #members = new Set<PathElement>();
-  readonly #children = new Map<PathElement, FieldSetBuilder>();
+  #members: Set<PathElement> | undefined;
+  #children: Map<PathElement, FieldSetBuilder> | undefined;
 
   add(element: PathElement): void {
+    this.#members ??= new Set();
     this.#members.add(element);
   }
 
@@ -147,6 +159,7 @@ export class FieldSetBuilder {
   }
 
   child(element: PathElement): FieldSetBuilder {
+    this.#children ??= new Map();
     let child = this.#children.get(element);
     if (child === undefined) {
       child = new FieldSetBuilder();
@@ -156,6 +169,8 @@ export class FieldSetBuilder {
   }
 
   done(): FieldSet {
+    if (this.#members === undefined && this.#children === undefined) return EMPTY;
+    if (this.#children === undefined) return new FieldSet(this.#members);
     const children = new Map<PathElement, FieldSet>();
     for (const [element, builder] of this.#children) {
       const set = builder.done();
@@ -171,18 +186,18 @@ export function fieldSetOf(...paths: readonly (readonly PathElement[])[]): Field
   return builder.done();
 }
 
-/** Throws a TypeError for what no server writes. */
+/** Throws a ManagedFieldsError for what no server writes. */
 export function fromFieldsV1(value: JSONValue | undefined, depth = 0): FieldSet {
   if (value === undefined || value === null) return EMPTY;
-  if (!isObject(value)) throw new TypeError("fieldsV1 is no object");
-  if (depth > MAX_DEPTH) throw new TypeError("fieldsV1 nests too deep");
+  if (!isObject(value)) throw new ManagedFieldsError("fieldsV1 is no object");
+  if (depth > MAX_DEPTH) throw new ManagedFieldsError("fieldsV1 nests too deep");
   const members = new Set<PathElement>();
   const children = new Map<PathElement, FieldSet>();
   for (const [element, below] of Object.entries(value)) {
     if (element === SELF) continue;
     if (!/^[fkvi]:/.test(element))
-      throw new TypeError(`fieldsV1 has ${JSON.stringify(element)}, which is no path element`);
-    if (!isObject(below)) throw new TypeError(`fieldsV1 has no object at ${JSON.stringify(element)}`);
+      throw new ManagedFieldsError(`fieldsV1 has ${JSON.stringify(element)}, which is no path element`);
+    if (!isObject(below)) throw new ManagedFieldsError(`fieldsV1 has no object at ${JSON.stringify(element)}`);
     const names = Object.keys(below);
     if (names.length === 0 || Object.hasOwn(below, SELF)) members.add(element);
     if (names.length === 0) continue;
@@ -192,13 +207,18 @@ export function fromFieldsV1(value: JSONValue | undefined, depth = 0): FieldSet 
   return new FieldSet(members, children);
 }
 
-const RANK: Readonly<Record<string, number>> = { f: 0, k: 1, v: 2, i: 3 };
+const RANK: Readonly<Record<string, number>> = { k: 0, v: 1, i: 2 };
 
-function compareElements(a: PathElement, b: PathElement): number {
-  const rank = RANK[a[0]!]! - RANK[b[0]!]!;
-  if (rank !== 0) return rank;
-  if (a[0] === "f") return a < b ? -1 : a > b ? 1 : 0;
-  return compareValues(parseJSONText(a.slice(2)).value, parseJSONText(b.slice(2)).value);
+const isField = (element: PathElement) => element.startsWith("f:");
+
+/** What a list's element is told apart by; its text when it is no JSON. */
+function identityOf(element: PathElement): JSONValue {
+  const text = element.slice(2);
+  try {
+    return parseJSONText(text).value;
+  } catch {
+    return text;
+  }
 }
 
 /** How keys and set elements sort: numbers by size, texts by bytes, key objects by their members in turn. */

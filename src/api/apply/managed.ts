@@ -2,7 +2,9 @@
 import { isObject } from "../json/object.ts";
 import type { ManagedFieldsEntry } from "../meta.ts";
 import { parseTime } from "../time.ts";
-import { type FieldSet, fromFieldsV1 } from "./field-set.ts";
+import { type FieldSet, fromFieldsV1, ManagedFieldsError } from "./field-set.ts";
+
+export { ManagedFieldsError } from "./field-set.ts";
 
 /** Who: appliers are the same in every version, updaters are not. */
 export interface ManagerName {
@@ -24,16 +26,17 @@ export function keyOf({ manager, operation, apiVersion, subresource }: ManagerNa
   return JSON.stringify([operation, manager, operation === "Apply" ? "" : apiVersion, subresource]);
 }
 
-/** Throws a TypeError for entries that no server writes. */
+/** Throws a ManagedFieldsError for entries that no server writes. */
 export function decodeManaged(entries: readonly ManagedFieldsEntry[] | undefined): Owners {
   const owners = new Map<string, Owner>();
   for (const [index, entry] of (entries ?? []).entries()) {
     const { manager = "", operation, apiVersion, fieldsType, subresource = "", time } = entry;
-    if (operation !== "Apply" && operation !== "Update") throw new TypeError("operation must be `Apply` or `Update`");
-    if (!apiVersion) throw new TypeError("apiVersion must not be empty");
-    if (!fieldsType) throw new TypeError(`missing fieldsType in managed fields entry ${index}`);
+    if (operation !== "Apply" && operation !== "Update")
+      throw new ManagedFieldsError("operation must be `Apply` or `Update`");
+    if (!apiVersion) throw new ManagedFieldsError("apiVersion must not be empty");
+    if (!fieldsType) throw new ManagedFieldsError(`missing fieldsType in managed fields entry ${index}`);
     if (fieldsType !== "FieldsV1")
-      throw new TypeError(`invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${index}`);
+      throw new ManagedFieldsError(`invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${index}`);
     const name: ManagerName = { manager, operation, apiVersion, subresource };
     owners.set(keyOf(name), { ...name, fields: fromFieldsV1(entry.fieldsV1), time: time ?? undefined });
   }

@@ -35,14 +35,14 @@ function mergeLists(shape: ListShape, live: readonly JSONValue[], config: readon
   // Of several with the same keys none is the one to merge with.
   for (const [index, element] of theirs.entries()) held.set(element, held.has(element) ? null : live[index]!);
   const wanted = new Map<PathElement, JSONValue>(ours.map((element, index) => [element, config[index]!]));
-  const shared = ours.filter((element) => held.has(element));
+  const shared = ours.filter((element) => held.has(element)).values();
   const merged = new Set<PathElement>();
   const out: JSONValue[] = [];
   const take = (element: PathElement) => {
     merged.add(element);
     out.push(merge(shape.element(), held.get(element), wanted.get(element)));
   };
-  let next = shared.shift();
+  let next = shared.next().value;
   let [left, right] = [0, 0];
   while (left < theirs.length || right < ours.length) {
     const element = theirs[left];
@@ -51,7 +51,7 @@ function mergeLists(shape: ListShape, live: readonly JSONValue[], config: readon
         take(element);
         left++;
         right++;
-        next = shared.shift();
+        next = shared.next().value;
         continue;
       }
       // Both have it, but it is another's turn.
@@ -72,7 +72,7 @@ function mergeLists(shape: ListShape, live: readonly JSONValue[], config: readon
     if (ourNext !== undefined) {
       take(ourNext);
       right++;
-      if (next === ourNext) next = shared.shift();
+      if (next === ourNext) next = shared.next().value;
     }
   }
   return out;

@@ -188,6 +188,16 @@ describe("updates", () => {
   });
 });
 
+describe("twenty thousand elements", () => {
+  it("are merged, compared and written in linear passes", () => {
+    const ports = Array.from({ length: 20_000 }, (_, port) => ({ port, name: "x" }));
+    const { live, owners } = afterApplies([["one", { ports }]]);
+    const again = applied(write("one"), live, { ports: ports.slice(1) }, owners, false);
+    expect((again.object as { ports: unknown[] }).ports).toHaveLength(19_999);
+    expect(Object.keys([...again.owners.values()][0]!.fields.toFieldsV1())).toEqual(["f:ports"]);
+  });
+});
+
 describe("merging lists", () => {
   const merged = (live: readonly string[], configured: readonly string[]) =>
     (merge(shape, { tags: [...live] }, { tags: [...configured] }) as { tags: string[] }).tags.join("");

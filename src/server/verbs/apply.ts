@@ -1,8 +1,9 @@
 /** PATCH with an apply configuration: create or change, and note who owns what (spec: apiserver 5.5). */
 
 import { misfits } from "../../api/apply/check.ts";
-import { applyConfiguration, type ManagedWrite } from "../../api/apply/field-manager.ts";
-import { decodeManaged, encodeManaged, sameOwners } from "../../api/apply/managed.ts";
+import { type ApplyOutcome, applyConfiguration, type ManagedWrite } from "../../api/apply/field-manager.ts";
+import { decodeManaged, encodeManaged, ManagedFieldsError, sameOwners } from "../../api/apply/managed.ts";
+import { ElementError } from "../../api/apply/shape.ts";
 import { cloneJSON, equalJSON, isObject, newObject } from "../../api/json/index.ts";
 import { apiVersionOf, type JSONObject, type JSONValue, type KubeObject, parseAPIVersion } from "../../api/meta.ts";
 import { badRequest, conflict, StatusError } from "../../api/status.ts";
@@ -86,7 +87,7 @@ export async function applyPatch(call: Call, strategy: Strategy): Promise<void> 
 
   const wanted = (old: KubeObject | undefined): KubeObject => {
     const live = old ?? { apiVersion: write.apiVersion, kind: codec.kind.kind, metadata: {} };
-    const outcome = applyConfiguration(write, live, config.value, options.force);
+    const outcome = outcomeOf(write, live, config.value, options.force);
     const value = outcome.object ?? (live as unknown as JSONValue);
     const { object } = codec.fromValue(cloneJSON(value));
     definition.strategy.setDefaults?.(object);
@@ -123,14 +124,28 @@ export async function applyPatch(call: Call, strategy: Strategy): Promise<void> 
   await sendItem(exchange, representation, outcome === "created" ? 201 : 200, item, backing.clock.now());
 }
 
+/** Throws 500, as upstream does, for stored objects whose managers or lists nobody can read. */
+function outcomeOf(write: ManagedWrite, live: KubeObject, config: JSONObject, force: boolean): ApplyOutcome {
+  try {
+    return applyConfiguration(write, live, config, force);
+  } catch (error) {
+    if (error instanceof ManagedFieldsError) {
+      throw new StatusError(500, "", `failed to decode managed fields: ${error.message}`);
+    }
+    if (!(error instanceof ElementError)) throw error;
+    const { namespace = "", name = "" } = live.metadata;
+    const { group, version } = parseAPIVersion(write.apiVersion)!;
+    const what = `${namespace}/${name}; ${group}/${version}, Kind=${live.kind}`;
+    throw new StatusError(500, "", `failed to create typed live object (${what}): ${error.message}`);
+  }
+}
+
 /** Times alone are no change: an apply that says what is there already is no write. */
 function keepTimes(object: KubeObject, old: KubeObject | undefined): void {
   if (old?.metadata.managedFields === undefined) return;
   const { managedFields: before } = old.metadata;
   const { managedFields: after } = object.metadata;
   if (!sameOwners(decodeManaged(before), decodeManaged(after))) return;
-  object.metadata.managedFields = before;
-  if (!equalJSON(object as unknown as JSONValue, old as unknown as JSONValue) && after !== undefined) {
-    object.metadata.managedFields = after;
-  }
+  const kept = { ...object, metadata: { ...object.metadata, managedFields: before } };
+  if (equalJSON(kept as unknown as JSONValue, old as unknown as JSONValue)) object.metadata.managedFields = before;
 }
