@@ -3,6 +3,8 @@ import type { KubeObject } from "../../api/meta.ts";
 import type { LabelSelectorObject } from "../../api/selectors.ts";
 import type { ScalingRules } from "./normalization.ts";
 
+/** The controller's name, in events too. */
+export const NAME = "horizontal-pod-autoscaler";
 export const AUTOSCALERS = { group: "autoscaling", version: "v2", resource: "horizontalpodautoscalers" };
 export const PODS = { group: "", version: "v1", resource: "pods" };
 
