@@ -554,6 +554,57 @@ for (const [name, built, start] of [
       expect(said).toBe(FROM(CPU));
     });
 
+    it("a custom resource is scaled like any other", async () => {
+      const group = "fleets.example.com";
+      const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+      await made("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+        metadata: { name: `ships.${group}` },
+        spec: {
+          group,
+          scope: "Namespaced",
+          names: { plural: "ships", singular: "ship", kind: "Ship", listKind: "ShipList" },
+          versions: [
+            {
+              name: "v1",
+              served: true,
+              storage: true,
+              schema: { openAPIV3Schema: { ...schema, properties: { spec: schema, status: schema } } },
+              subresources: {
+                status: {},
+                scale: {
+                  specReplicasPath: ".spec.replicas",
+                  statusReplicasPath: ".status.replicas",
+                  labelSelectorPath: ".status.selector",
+                },
+              },
+            },
+          ],
+        },
+      });
+      const ships = path(`${group}/v1`, "ships");
+      const body = { apiVersion: `${group}/v1`, kind: "Ship", metadata: { name: "ship" }, spec: { replicas: 2 } };
+      const ship = await eventually(
+        () => target.call("POST", ships, { body }),
+        ({ status }) => status === 201 || status === 409,
+      );
+      expect([201, 409]).toContain(ship.status);
+      await merge(`${ships}/ship/status`, { status: { replicas: 2, selector: "app=ship" } });
+      for (const index of [0, 1]) await makePod(`ship-${index}`, "ship", { use: { cpu: "200m" } });
+      await made(path("autoscaling/v2", "horizontalpodautoscalers"), {
+        metadata: { name: "ship" },
+        spec: {
+          scaleTargetRef: { apiVersion: `${group}/v1`, kind: "Ship", name: "ship" },
+          maxReplicas: 10,
+          metrics: [cpu(100)],
+        },
+      });
+      const scaled = await eventually(
+        async () => (await target.call("GET", `${ships}/ship`)).json.spec.replicas,
+        (replicas) => replicas === 4,
+      );
+      expect(scaled).toBe(4);
+    });
+
     it("kubectl shows what is and what should be", async () => {
       const { stdout } = await target.kubectl(["-n", NS, "get", "hpa", "some-unready", "memory", "object-average"]);
       const lines = stdout.split("\n").map((line) => line.split(/ {2,}/).slice(0, 6));

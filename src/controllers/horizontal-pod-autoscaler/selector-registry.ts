@@ -56,7 +56,9 @@ export class SelectorRegistry {
       this.#namespaces.set(namespace, known);
     }
     const before = known.byKey.get(key);
-    if (before === undefined || `${before.selector}` !== `${selector}`) known.put({ key, selector });
+    // Everything and nothing have the same text.
+    const same = before?.selector.empty === selector.empty && `${before.selector}` === `${selector}`;
+    if (!same) known.put({ key, selector });
   }
 
   delete(namespace: string, key: string): void {
