@@ -55,6 +55,8 @@ const METRICS = "metrics.k8s.io";
 const CUSTOM = "custom.metrics.k8s.io";
 const EXTERNAL = "external.metrics.k8s.io";
 const CUSTOM_VERSIONS = ["v1beta2", "v1beta1"];
+/** A list that took long is shared for this many times as long, so that listing takes a fifth of the time at most. */
+const PATIENCE = 4;
 /** What a custom metric is measured over when it does not say, nanoseconds. */
 const DEFAULT_WINDOW = 60e9;
 
@@ -69,7 +71,7 @@ export interface MetricAPIOptions {
 
 export function metricAPIs(client: Client, served: KindsServed, options: MetricAPIOptions): MetricAPIs {
   const { shareFor, signal } = options;
-  const shared = new Map<string, { readonly at: number; readonly list: Promise<NamespaceMetrics> }>();
+  const shared = new Map<string, { until: number; readonly list: Promise<NamespaceMetrics> }>();
 
   async function get<T>(path: readonly string[], query: Record<string, string>, about: GroupResource, name?: string) {
     const answer = (await client.call({
@@ -95,12 +97,19 @@ export function metricAPIs(client: Client, served: KindsServed, options: MetricA
   }
 
   function sharedList(namespace: string): Promise<NamespaceMetrics> {
-    const now = client.clock.monotonic();
+    const from = client.clock.monotonic();
     const known = shared.get(namespace);
-    if (known !== undefined && now - known.at < shareFor) return known.list;
-    for (const [other, { at }] of shared) if (now - at >= shareFor) shared.delete(other);
+    if (known !== undefined && from < known.until) return known.list;
+    for (const [other, { until }] of shared) if (from >= until) shared.delete(other);
     const list = listPods(namespace, "").then((items) => new NamespaceMetrics(items));
-    shared.set(namespace, { at: now, list });
+    // Nobody asks again while it is on its way.
+    const one = { until: Number.POSITIVE_INFINITY, list };
+    shared.set(namespace, one);
+    const settle = () => {
+      const now = client.clock.monotonic();
+      one.until = Math.max(from + shareFor, now + PATIENCE * (now - from));
+    };
+    list.then(settle, settle);
     return list;
   }
 

@@ -15,6 +15,7 @@ class Namespace {
     this.delete(registered.key);
     this.byKey.set(registered.key, registered);
     const label = labelOf(registered.selector);
+    if (label === undefined) return;
     const others = this.#byLabel.get(label);
     if (others === undefined) this.#byLabel.set(label, new Set([registered]));
     else others.add(registered);
@@ -25,6 +26,7 @@ class Namespace {
     if (known === undefined) return;
     this.byKey.delete(key);
     const label = labelOf(known.selector);
+    if (label === undefined) return;
     const others = this.#byLabel.get(label)!;
     others.delete(known);
     if (others.size === 0) this.#byLabel.delete(label);
@@ -37,8 +39,9 @@ class Namespace {
   }
 }
 
-/** A label without which the selector matches nothing; "" when there is no such. */
-function labelOf({ requirements }: LabelSelector): string {
+/** A label without which the selector matches nothing; "" when there is no such, undefined when nothing matches anyway. */
+function labelOf({ requirements, empty }: LabelSelector): string | undefined {
+  if (requirements.length === 0 && !empty) return undefined;
   const one = requirements.find(
     ({ operator, values }) => (operator === "=" || operator === "==" || operator === "in") && values.length === 1,
   );
