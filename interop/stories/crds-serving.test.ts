@@ -107,6 +107,7 @@ const crd = definition(group, {
   ],
 });
 
+const PROTOBUF = "application/vnd.kubernetes.protobuf";
 const base = (version = "v1") => `/apis/${group}/${version}`;
 const foos = (version = "v1") => `${base(version)}/namespaces/${namespace}/foos`;
 const foo = (name: string, spec: object, more: object = {}, version = "v1") => ({
@@ -539,6 +540,58 @@ describe("requests for custom resources", () => {
       body: `apiVersion: ${group}/v1\nkind: Foo\nmetadata: {name: from-yaml}\nspec: {color: red}\n`,
     });
     expect(sent.status).toBe(201);
+  });
+
+  it("have their metadata as protobuf, and nothing else", async () => {
+    const types = ["application/json", "application/yaml", PROTOBUF];
+    const as = (kind: string) => ({ headers: { accept: `${PROTOBUF};as=${kind};v=v1;g=meta.k8s.io` } });
+    const one = await target.call("GET", `${foos()}/full`, as("PartialObjectMetadata"));
+    expect([one.status, one.headers["content-type"]]).toEqual([200, PROTOBUF]);
+    const head = "k8s\0\n'\n\x0emeta.k8s.io/v1\x12\x15PartialObjectMetadata\x12";
+    expect(one.bytes.subarray(0, head.length).toString("latin1")).toBe(head);
+    expect(one.bytes.includes("\n\x04full")).toBe(true);
+    const list = await target.call("GET", foos(), as("PartialObjectMetadataList"));
+    expect([list.status, list.headers["content-type"]]).toEqual([200, PROTOBUF]);
+    expect(list.bytes.includes("meta.k8s.io/v1\x12\x19PartialObjectMetadataList\x12")).toBe(true);
+    expect(list.bytes.includes("\n\x04full")).toBe(true);
+    const watch = await target.call("GET", `${foos()}?watch=1&timeoutSeconds=1`, as("PartialObjectMetadata"));
+    expect([watch.status, watch.headers["content-type"]]).toEqual([200, `${PROTOBUF};stream=watch`]);
+    expect(
+      watch.bytes
+        .subarray(4 + watch.bytes.readUInt32BE(0) + 4)
+        .subarray(0, 7)
+        .toString("latin1"),
+    ).toBe("\n\x05ADDED");
+    expect(watch.bytes.includes("\n\x04full")).toBe(true);
+
+    const refusals: [path: string, accept: string, status: number, message: string][] = [];
+    const only = (accepted: readonly string[]) => `only the following media types are accepted: ${accepted.join(", ")}`;
+    for (const path of [`${foos()}/full`, foos(), `${foos()}?watch=1`, `${foos()}/full/scale`]) {
+      refusals.push([path, "text/html", 406, only(types)], [path, PROTOBUF, 406, only(types)]);
+      refusals.push([path, "application/json;as=Table;v=v9;g=meta.k8s.io", 406, only(types)]);
+    }
+    const framed = [`application/json;stream=watch`, `${PROTOBUF};stream=watch`];
+    refusals.push([`${foos()}?watch=1`, "application/yaml, application/json", 406, only(framed)]);
+    const mistaken = "you requested PartialObjectMetadata, but the requested object is a list";
+    refusals.push([
+      foos(),
+      as("PartialObjectMetadata").headers.accept,
+      406,
+      `${mistaken} (*unstructured.UnstructuredList)`,
+    ]);
+    refusals.push([`${foos()}/full`, as("PartialObjectMetadataList").headers.accept, 500, "content is not a list"]);
+    for (const [path, accept, status, message] of refusals) {
+      const refused = await target.call("GET", path, { headers: { accept } });
+      // YAML may be folded.
+      const text = refused.text.replace(/\n */g, " ");
+      expect([path, accept, refused.status, text.includes(message), text.includes(`${message},`)]).toEqual([
+        path,
+        accept,
+        status,
+        true,
+        false,
+      ]);
+    }
   });
 
   it("can be explained", async () => {

@@ -1,7 +1,9 @@
 /** One version of a definition as a resource the server can serve (spec: apiserver 8). */
 import { cloneJSON } from "../api/json/index.ts";
-import type { JSONValue, KubeObject } from "../api/meta.ts";
+import type { JSONObject, JSONValue, KubeObject, ObjectMeta } from "../api/meta.ts";
 import { dns1123Subdomain } from "../api/names.ts";
+import { encodeMessage } from "../api/types/envelope.ts";
+import { metaStruct } from "../api/types/meta.ts";
 import { compareVersions } from "../api/version-order.ts";
 import { ALL_VERBS, statusSubresource } from "../kinds/define.ts";
 import type { CustomResourceDefinition } from "../kinds/generated/types.ts";
@@ -19,6 +21,10 @@ import { Versions } from "./versions.ts";
 export function storagePrefixOf({ group, acceptedNames }: Digest): string {
   return `/registry/${group}/${acceptedNames.plural}/`;
 }
+
+/** PartialObjectMetadata has no other field. */
+const metadataMessage = (metadata: ObjectMeta) =>
+  encodeMessage(metaStruct("PartialObjectMetadata"), { metadata: metadata as unknown as JSONObject });
 
 /** Compiles: to be kept while it is in use. Throws when the schema cannot be compiled. */
 export function customResource(
@@ -53,6 +59,7 @@ export function customResource(
     categories: names.categories ?? [],
     verbs: ALL_VERBS,
     codec,
+    metadataMessage,
     strategy,
     nameRule: dns1123Subdomain,
     table: columnsOf(given.additionalPrinterColumns),

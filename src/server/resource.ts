@@ -1,7 +1,7 @@
 /** What a resource is to the server: its names, codec, rules and columns, and what answers its verbs. */
 import type { Clock, Random } from "../api/clock.ts";
 import type { ObjectCodec } from "../api/codec.ts";
-import type { GroupVersionKind, JSONObject, JSONValue, KubeList, KubeObject } from "../api/meta.ts";
+import type { GroupVersionKind, JSONObject, JSONValue, KubeList, KubeObject, ObjectMeta } from "../api/meta.ts";
 import type { FieldError } from "../api/status.ts";
 import type { UserInfo } from "./identity.ts";
 
@@ -124,6 +124,11 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   readonly categories?: readonly string[];
   readonly verbs: readonly Verb[];
   readonly codec: ObjectCodec<T>;
+  /**
+   * Custom resources: the metadata as field 1 of a protobuf message. PartialObjectMetadata of such a kind goes out as protobuf, the objects
+   * themselves never do.
+   */
+  metadataMessage?(metadata: ObjectMeta): Uint8Array;
   readonly strategy: Strategy<T>;
   /** Messages for a bad name; empty when good (spec: apiserver 3.3). `prefix`: checking a generateName. */
   nameRule(name: string, prefix: boolean): string[];

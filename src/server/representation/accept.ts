@@ -27,7 +27,7 @@ export interface Offer {
   readonly plain?: readonly BodyMediaType[];
   readonly table: boolean;
   readonly partial: boolean;
-  /** For a watch: nothing that cannot be framed. */
+  /** For a watch: refused when the best of what is asked for cannot be framed. */
   readonly stream?: boolean;
 }
 
@@ -85,7 +85,6 @@ function wantsPretty(exchange: Exchange): boolean {
 /** Whether the endpoint has what this clause asks for in this media type; undefined when not. */
 function satisfy(clause: Clause, mediaType: BodyMediaType, offer: Offer, pretty: boolean): Representation | undefined {
   const as = clause.parameters.get("as");
-  if (offer.stream && mediaType === YAML_TYPE) return undefined;
   const indented = pretty || truthy(clause.parameters.get("pretty"));
   if (as === undefined || as === "") {
     if (clause.parameters.get("sv")) return undefined;
@@ -119,20 +118,25 @@ export function negotiate(exchange: Exchange, offer: Offer): Representation {
     for (const mediaType of offer.mediaTypes) {
       if (!covers(clause, mediaType)) continue;
       const found = satisfy(clause, mediaType, offer, pretty);
-      if (found !== undefined) return found;
+      if (found === undefined) continue;
+      if (offer.stream && mediaType === YAML_TYPE) throw notAcceptable(framed(offer.mediaTypes));
+      return found;
     }
   }
   const known = (clause: Clause) => offer.mediaTypes.some((mediaType) => covers(clause, mediaType));
-  if (offer.mediaTypes.includes(PROTOBUF_TYPE) && !clauses.some(known)) {
+  if (offer.plain === undefined && offer.mediaTypes.includes(PROTOBUF_TYPE) && !clauses.some(known)) {
     throw new StatusError(406, "NotAcceptable", ROUTER_REFUSAL, {});
   }
-  throw notAcceptable(offer.stream ? offer.mediaTypes.filter((type) => type !== YAML_TYPE) : offer.mediaTypes);
+  throw notAcceptable(offer.mediaTypes);
 }
 
-/** What a Status is written in: the media type of the request when it can be had, else JSON. */
+const framed = (mediaTypes: readonly BodyMediaType[]) =>
+  mediaTypes.filter((type) => type !== YAML_TYPE).map((type) => `${type};stream=watch`);
+
+/** What a Status is written in: the media type of the request when it is asked for without a transform, else JSON for people. */
 export function negotiateStatus(exchange: Exchange): { mediaType: BodyMediaType; pretty: boolean } {
   try {
-    return negotiate(exchange, { mediaTypes: ALL_MEDIA_TYPES, table: true, partial: true });
+    return negotiate(exchange, { mediaTypes: ALL_MEDIA_TYPES, table: false, partial: false });
   } catch {
     return { mediaType: JSON_TYPE, pretty: true };
   }

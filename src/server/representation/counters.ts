@@ -5,7 +5,7 @@ export interface Counters {
   decodes: number;
   /** Objects encoded. */
   encodes: number;
-  /** Metadata parsed to learn labels nobody remembered. */
+  /** Metadata parsed to learn labels nobody remembered, or to write them as protobuf. */
   metadataParses: number;
   /** Watch frames built, as opposed to taken from the cache. */
   frames: number;

@@ -9,6 +9,7 @@ import type { ByteCache } from "./byte-cache.ts";
 import { asBuffer, sameButResourceVersion } from "./canonical.ts";
 import type { Counters } from "./counters.ts";
 import { isSettled, settle } from "./item.ts";
+import { firstField, unwrap } from "./protobuf.ts";
 
 const BRACE = Buffer.from("{");
 
@@ -127,6 +128,17 @@ export class Endpoint {
       push(BRACE);
       push(bytes.subarray(this.#opening.length));
     }
+  }
+
+  /** The metadata as field 1 of a protobuf message; only for kinds whose offer has protobuf. */
+  metadataMessage(object: KubeObject): Uint8Array {
+    if (this.encodeProtobuf !== undefined) return firstField(unwrap(this.encodeProtobuf(object)));
+    return this.definition.metadataMessage!(object.metadata);
+  }
+
+  /** A custom resource: what is known of its objects is a schema and no Go type. */
+  get unstructured(): boolean {
+    return this.definition.metadataMessage !== undefined && this.encodeProtobuf === undefined;
   }
 
   decodeStored(bytes: Uint8Array): KubeObject {

@@ -4,6 +4,7 @@ import type { JSONObject, KubeObject } from "../../api/meta.ts";
 import type { Entry } from "../../store/state.ts";
 import { asBuffer, metadataStart, objectEnd, withoutEmptyVersion } from "./canonical.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { firstField, unwrap } from "./protobuf.ts";
 
 export interface Item {
   readonly endpoint: Endpoint;
@@ -21,6 +22,8 @@ export interface Item {
   metadata(): Uint8Array;
   /** The protobuf envelope; undefined where the kind has none. */
   protobuf(): Uint8Array | undefined;
+  /** The metadata as field 1 of a protobuf message, where the kind's offer has protobuf. */
+  metadataMessage(): Uint8Array;
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -156,6 +159,17 @@ export class StoredItem implements Item {
     if (encodeProtobuf === undefined) return undefined;
     return this.endpoint.cache.of(this.entry, this.endpoint.variant("protobuf"), () => encodeProtobuf(this.object()));
   }
+
+  metadataMessage(): Uint8Array {
+    const { endpoint, entry } = this;
+    const encoded = this.protobuf();
+    if (encoded !== undefined) return firstField(unwrap(encoded));
+    return endpoint.cache.of(entry, endpoint.variant("metadata message"), () => {
+      endpoint.counters.metadataParses++;
+      const metadata = parseJSON(this.metadata()).value as unknown as KubeObject["metadata"];
+      return endpoint.metadataMessage({ apiVersion: endpoint.apiVersion, kind: endpoint.definition.kind, metadata });
+    });
+  }
 }
 
 /** Items for entries, converted to the endpoint's version where they are stored in another one. */
@@ -236,5 +250,9 @@ export class ObjectItem implements Item {
 
   protobuf(): Uint8Array | undefined {
     return this.endpoint.encodeProtobuf?.(this.#object);
+  }
+
+  metadataMessage(): Uint8Array {
+    return this.endpoint.metadataMessage(this.#object);
   }
 }

@@ -46,6 +46,18 @@ export function unwrap(bytes: Uint8Array): Buffer {
   return Buffer.alloc(0);
 }
 
+/** The first field of a message, tag and length included: the metadata of every kind, and all of a PartialObjectMetadata. */
+export function firstField(message: Buffer): Buffer {
+  let at = 1;
+  let length = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = message[at++] ?? 0;
+    length += (byte & 0x7f) * 2 ** shift;
+    if (byte < 0x80) break;
+  }
+  return message.subarray(0, at + length);
+}
+
 /** A length-delimited field: its tag and length, to be followed by the bytes themselves. */
 export function fieldHeader(field: number, length: number): Uint8Array {
   return new BinaryWriter().uint32(tag(field)).uint32(length).finish();

@@ -24,13 +24,17 @@ import { yamlFromJSON } from "./yaml.ts";
 const COMMA = Buffer.from(",");
 const NEWLINE = Buffer.from("\n");
 
+const TEXT_TYPES = [JSON_TYPE, YAML_TYPE] as const;
+
 /** What an endpoint of stored kinds, or one without a table, can be asked for. */
 export function offerOf(endpoint: Endpoint, stream = false): Offer {
-  const hasProtobuf = endpoint.encodeProtobuf !== undefined;
+  const custom = endpoint.definition.metadataMessage !== undefined;
+  const hasProtobuf = custom || endpoint.encodeProtobuf !== undefined;
   const createOnly =
     endpoint.virtual !== undefined && endpoint.virtual.get === undefined && endpoint.virtual.list === undefined;
   return {
-    mediaTypes: hasProtobuf ? ALL_MEDIA_TYPES : [JSON_TYPE, YAML_TYPE],
+    mediaTypes: hasProtobuf ? ALL_MEDIA_TYPES : TEXT_TYPES,
+    ...(custom && { plain: TEXT_TYPES }),
     table: !createOnly,
     partial: !createOnly,
     stream,
@@ -48,19 +52,6 @@ function textBody(json: Uint8Array, representation: Representation): Uint8Array[
   return representation.pretty ? [indent(json)] : [json, NEWLINE];
 }
 
-/** The metadata message of an encoded object (field 1 of every kind) as the only field of a PartialObjectMetadata. */
-export function partialProtobuf(item: Item): Buffer {
-  const message = unwrap(item.protobuf()!);
-  let at = 1;
-  let length = 0;
-  for (let shift = 0; ; shift += 7) {
-    const byte = message[at++] ?? 0;
-    length += (byte & 0x7f) * 2 ** shift;
-    if (byte < 0x80) break;
-  }
-  return message.subarray(0, at + length);
-}
-
 /** One object in the negotiated form, before any framing. */
 export function encodeItem(exchange: Exchange, representation: Representation, item: Item, now: number): Uint8Array {
   const { as, asVersion, mediaType } = representation;
@@ -72,7 +63,7 @@ export function encodeItem(exchange: Exchange, representation: Representation, i
   if (as === "PartialObjectMetadataList") throw notAList(item.endpoint);
   if (as === "PartialObjectMetadata") {
     if (mediaType !== PROTOBUF_TYPE) return partialMetadata(item, asVersion);
-    return envelope(`meta.k8s.io/${asVersion}`, "PartialObjectMetadata", partialProtobuf(item));
+    return envelope(`meta.k8s.io/${asVersion}`, "PartialObjectMetadata", item.metadataMessage());
   }
   return mediaType === PROTOBUF_TYPE ? item.protobuf()! : item.bytes();
 }
@@ -125,20 +116,25 @@ async function* jsonList(opening: string, batches: Batches, close: string, put: 
   yield Buffer.concat(held, size);
 }
 
+/** The fields of a list message; v1beta1 of meta.k8s.io has them the other way round. */
+const LIST_FIELDS = { metadata: 1, items: 2 };
+const PARTIAL_LIST_FIELDS = { v1: LIST_FIELDS, v1beta1: { metadata: 2, items: 1 } };
+
 /** A list message needs its length before its bytes, so the items are encoded (and cached) before the first is sent. */
 async function protobufList(
   apiVersion: string,
   kind: string,
   head: ListHead,
   batches: Batches,
+  fields: typeof LIST_FIELDS,
   messageOf: (item: Item) => Uint8Array,
 ): Promise<Uint8Array[]> {
   const metadata = encodeListMeta(head);
-  const raw: Uint8Array[] = [fieldHeader(1, metadata.length), metadata];
+  const raw: Uint8Array[] = [fieldHeader(fields.metadata, metadata.length), metadata];
   for await (const batch of batches) {
     for (const item of batch) {
       const message = messageOf(item);
-      raw.push(fieldHeader(2, message.length), message);
+      raw.push(fieldHeader(fields.items, message.length), message);
     }
   }
   return [envelope(apiVersion, kind, Buffer.concat(raw))];
@@ -165,7 +161,12 @@ function listParts(
   const kind = partial ? "PartialObjectMetadataList" : definition.listKind;
   const version = partial ? `meta.k8s.io/${asVersion}` : apiVersion;
   if (mediaType === PROTOBUF_TYPE) {
-    return protobufList(version, kind, head, batches, partial ? partialProtobuf : (item) => unwrap(item.protobuf()!));
+    if (partial) {
+      return protobufList(version, kind, head, batches, PARTIAL_LIST_FIELDS[asVersion], (item) =>
+        item.metadataMessage(),
+      );
+    }
+    return protobufList(version, kind, head, batches, LIST_FIELDS, (item) => unwrap(item.protobuf()!));
   }
   const opening = `{"kind":"${kind}","apiVersion":"${version}","metadata":${listMetaJSON(head, untyped)},"items":[`;
   return jsonList(

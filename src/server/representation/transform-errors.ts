@@ -1,18 +1,18 @@
-/** 406 for PartialObjectMetadata asked of a list, or its list asked of an object (spec: apiserver 6.2). */
+/** What PartialObjectMetadata asked of a list gets, or its list asked of an object: 406 in most cases (spec: apiserver 6.2). */
 import { StatusError } from "../../api/status.ts";
 import type { Endpoint } from "./endpoint.ts";
 
-const refuse = (wanted: string, endpoint: Endpoint, what: string, kind: string) =>
-  new StatusError(
-    406,
-    "NotAcceptable",
-    `you requested ${wanted}, but the requested object is ${what} (*${endpoint.definition.version}.${kind})`,
-  );
+const refuse = (wanted: string, what: string, goType: string) =>
+  new StatusError(406, "NotAcceptable", `you requested ${wanted}, but the requested object is ${what} (*${goType})`);
 
 export function notAnObject(endpoint: Endpoint): StatusError {
-  return refuse("PartialObjectMetadata", endpoint, "a list", endpoint.definition.listKind);
+  const { version, listKind } = endpoint.definition;
+  const goType = endpoint.unstructured ? "unstructured.UnstructuredList" : `${version}.${listKind}`;
+  return refuse("PartialObjectMetadata", "a list", goType);
 }
 
 export function notAList(endpoint: Endpoint): StatusError {
-  return refuse("PartialObjectMetadataList", endpoint, "not a list", endpoint.definition.kind);
+  if (endpoint.unstructured) return new StatusError(500, "", "content is not a list");
+  const { version, kind } = endpoint.definition;
+  return refuse("PartialObjectMetadataList", "not a list", `${version}.${kind}`);
 }

@@ -180,6 +180,91 @@ describe("protobuf", () => {
   });
 });
 
+describe("what has protobuf for its metadata only", () => {
+  const metadataMessage = ({ name = "" }: { name?: string }) =>
+    Buffer.concat([Buffer.from([0x0a, name.length + 2, 0x0a, name.length]), Buffer.from(name)]);
+  const TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+  beforeEach(async () => {
+    await b.close();
+    b = await bench({ resources: [{ definition: widgets({ metadataMessage }) }] });
+    for (const name of ["a", "b"]) await b.send("POST", WIDGETS, widget(name, { spec: { color: "red" } }));
+  });
+  const bytes = async (path: string, accept: string) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of (await b.open(path, { accept })).body) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  };
+  const NAMED_A = metadataMessage({ name: "a" });
+  const NAMED_B = metadataMessage({ name: "b" });
+
+  test("an object, encoded once", async () => {
+    const expected = envelope("meta.k8s.io/v1", "PartialObjectMetadata", NAMED_A);
+    for (let index = 0; index < 3; index++)
+      expect(await bytes(`${WIDGETS}/a`, `${PROTOBUF};${PARTIAL}`)).toEqual(expected);
+    expect(b.backend.counters.metadataParses).toBe(1);
+  });
+
+  test.each([
+    ["v1", [0x12, 5], 0x0a],
+    ["v1beta1", [0x0a, 5], 0x12],
+  ] as const)("a list of %s", async (version, item, metadata) => {
+    const list = await bytes(WIDGETS, `${PROTOBUF};${PARTIALS.replace("v=v1", `v=${version}`)}`);
+    expect(list.includes(Buffer.concat([Buffer.from(item), NAMED_A]))).toBe(true);
+    expect(list.includes(NAMED_B)).toBe(true);
+    const message = list.subarray(list.indexOf("PartialObjectMetadataList") + "PartialObjectMetadataList".length + 2);
+    expect(message[0]).toBe(metadata);
+    expect(list.toString("latin1")).not.toContain("red");
+  });
+
+  test("a watch, with its bookmarks", async () => {
+    const path = `${WIDGETS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true`;
+    const response = await b.open(path, { accept: `${PROTOBUF};${PARTIAL}` });
+    expect(response.headers["content-type"]).toBe(`${PROTOBUF};stream=watch`);
+    const body = response.body[Symbol.asyncIterator]();
+    let seen = Buffer.alloc(0);
+    while (!seen.includes("BOOKMARK")) seen = Buffer.concat([seen, (await body.next()).value]);
+    expect(seen.includes(NAMED_A) && seen.includes(NAMED_B)).toBe(true);
+    expect(seen.readUInt32BE(0)).toBeLessThan(seen.length);
+    await body.return?.();
+  });
+
+  test.each([
+    ["", "text/html", TYPES],
+    ["", PROTOBUF, TYPES],
+    ["?watch=1", "application/json;as=Table;v=v9;g=meta.k8s.io", TYPES],
+    ["?watch=1", "application/yaml, application/json", `application/json;stream=watch, ${PROTOBUF};stream=watch`],
+  ])("406 for GET %s as %s names what there is", async (query, accept, types) => {
+    const text = (await bytes(WIDGETS + query, accept)).toString("latin1");
+    expect(text).toContain(`only the following media types are accepted: ${types}`);
+    expect(text.includes(`${types}, `)).toBe(false);
+  });
+
+  test("what is no list, and what is one", async () => {
+    const list = await get(WIDGETS, `${PROTOBUF};${PARTIAL}`);
+    expect([list.status, list.json.message]).toEqual([
+      406,
+      "you requested PartialObjectMetadata, but the requested object is a list (*unstructured.UnstructuredList)",
+    ]);
+    const one = await get(`${WIDGETS}/a`, `${PROTOBUF};${PARTIALS}`);
+    expect(one.json).toEqual({
+      kind: "Status",
+      apiVersion: "v1",
+      metadata: {},
+      status: "Failure",
+      message: "content is not a list",
+      code: 500,
+    });
+  });
+});
+
+test("an error is in the media type asked for without a transform, and in JSON for people where there is none", async () => {
+  const missing = (accept: string) => get(`${WIDGETS}/none`, accept);
+  expect((await missing(`${TABLE},application/yaml`)).headers["content-type"]).toBe("application/yaml");
+  const plain = await missing(`application/yaml;${PARTIAL}`);
+  expect([plain.status, plain.headers["content-type"]]).toEqual([404, "application/json"]);
+  expect(plain.text).toContain('\n  "kind": "Status"');
+});
+
 describe("large answers", () => {
   test("are compressed when the client takes it, and whole either way", async () => {
     const text = "x".repeat(1000);

@@ -49,11 +49,12 @@ async function projected(call: Call, sub: Subresource, verb: string): Promise<vo
   const projection = sub.projection!;
   const codec = sub.codec ?? endpoint.definition.codec;
   const body = bodyEndpoint(call, sub);
+  // What nobody can be answered in is refused before anything is read.
+  negotiateFor(exchange, body);
   if (verb === "get") {
     const item = await findItem(call, exchange.query.get("resourceVersion") ?? "");
     return respond(call, sub, 200, (projection.get ?? projection.read)(item.object()));
   }
-  negotiateFor(exchange, body);
   let options: WriteOptions;
   let wantedBody: (old: KubeObject) => KubeObject;
   if (verb === "patch") {

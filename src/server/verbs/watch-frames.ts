@@ -9,7 +9,6 @@ import type { Endpoint } from "../representation/endpoint.ts";
 import type { Item } from "../representation/item.ts";
 import { partialMetadata } from "../representation/partial.ts";
 import { envelope, watchFrame } from "../representation/protobuf.ts";
-import { partialProtobuf } from "../representation/respond.ts";
 import { encodeStatus } from "../representation/status.ts";
 import { TABLE_CLOSE, tableOpening, tableRow } from "../representation/table.ts";
 
@@ -78,7 +77,7 @@ export class Frames {
   #protobuf(item: Item): Uint8Array {
     const { as, asVersion } = this.#representation;
     if (as === undefined) return item.protobuf()!;
-    return envelope(`meta.k8s.io/${asVersion}`, "PartialObjectMetadata", partialProtobuf(item));
+    return envelope(`meta.k8s.io/${asVersion}`, "PartialObjectMetadata", item.metadataMessage());
   }
 
   /** Tells how far the watcher is; the first one after the initial events says so in an annotation (spec: apiserver 4.3, 4.5). */
@@ -90,14 +89,11 @@ export class Frames {
     if (mediaType === PROTOBUF_TYPE) {
       const metadata: KubeObject["metadata"] = { resourceVersion };
       if (initialEventsEnd) metadata.annotations = { [INITIAL_EVENTS_END]: "true" };
-      const encoded = this.#endpoint.encodeProtobuf!({
-        kind: this.#endpoint.definition.kind,
-        apiVersion: this.#endpoint.apiVersion,
-        metadata,
-      });
-      if (!partial) return watchFrame("BOOKMARK", encoded);
-      const message = partialProtobuf({ protobuf: () => encoded } as unknown as Item);
-      return watchFrame("BOOKMARK", envelope(apiVersion, kind, message));
+      const object = { kind: this.#endpoint.definition.kind, apiVersion: this.#endpoint.apiVersion, metadata };
+      const encoded = partial
+        ? envelope(apiVersion, kind, this.#endpoint.metadataMessage(object))
+        : this.#endpoint.encodeProtobuf!(object);
+      return watchFrame("BOOKMARK", encoded);
     }
     const annotation = initialEventsEnd ? `,"annotations":{"${INITIAL_EVENTS_END}":"true"}` : "";
     const object =
