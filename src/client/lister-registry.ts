@@ -1,6 +1,7 @@
 /** The state behind a Lister: objects by key and by namespace, and who wants to hear of changes. */
 import type { KubeObject } from "../api/meta.ts";
-import type { Lister, ListerEvents } from "./lister.ts";
+import type { Lister } from "./lister.ts";
+import { Subscriptions } from "./subscriptions.ts";
 
 export interface ListerRegistry<T extends KubeObject = KubeObject> extends Lister<T> {
   /** Makes the state exactly `items`, telling subscribers what that changed; the first call makes it synced. */
@@ -12,7 +13,7 @@ export interface ListerRegistry<T extends KubeObject = KubeObject> extends Liste
 /** `onError` is told when a subscriber throws; the others still hear. */
 export function listerRegistry<T extends KubeObject>(onError: (error: unknown) => void): ListerRegistry<T> {
   const namespaces = new Map<string, Map<string, T>>();
-  const subscribers = new Set<ListerEvents<T>>();
+  const subscribers = new Subscriptions<T>(onError);
   const waiting: (() => void)[] = [];
   let synced = false;
   /** Lists handed out, dropped with every change. */
@@ -20,17 +21,6 @@ export function listerRegistry<T extends KubeObject>(onError: (error: unknown) =
 
   const placeOf = (object: T) => [object.metadata.namespace ?? "", object.metadata.name ?? ""] as const;
   const known = (namespace: string, name: string) => namespaces.get(namespace)?.get(name);
-
-  function tell(call: (events: ListerEvents<T>) => void): void {
-    for (const events of [...subscribers]) {
-      if (!subscribers.has(events)) continue;
-      try {
-        call(events);
-      } catch (error) {
-        onError(error);
-      }
-    }
-  }
 
   function put(object: T): void {
     const [namespace, name] = placeOf(object);
@@ -47,9 +37,9 @@ export function listerRegistry<T extends KubeObject>(onError: (error: unknown) =
     }
     members.set(name, object);
     everything = undefined;
-    if (old === undefined) tell((events) => events.added?.(object));
+    if (old === undefined) subscribers.added(object);
     else if (old.metadata.resourceVersion !== object.metadata.resourceVersion || !object.metadata.resourceVersion) {
-      tell((events) => events.updated?.(object, old));
+      subscribers.updated(object, old);
     }
   }
 
@@ -59,7 +49,7 @@ export function listerRegistry<T extends KubeObject>(onError: (error: unknown) =
     if (members?.delete(name) !== true) return;
     if (members.size === 0) namespaces.delete(namespace);
     everything = undefined;
-    tell((events) => events.deleted?.(object));
+    subscribers.deleted(object);
   }
 
   function all(): readonly T[] {
@@ -76,25 +66,7 @@ export function listerRegistry<T extends KubeObject>(onError: (error: unknown) =
     },
     get: (name, namespace = "") => known(namespace, name),
     list: (namespace) => (namespace === undefined ? all() : [...(namespaces.get(namespace)?.values() ?? [])]),
-    subscribe(events) {
-      // A copy of its own, so that subscribing twice is two subscriptions.
-      const subscription: ListerEvents<T> = {
-        added: (object) => events.added?.(object),
-        updated: (object, old) => events.updated?.(object, old),
-        deleted: (object) => events.deleted?.(object),
-      };
-      for (const object of all()) {
-        try {
-          subscription.added!(object);
-        } catch (error) {
-          onError(error);
-        }
-      }
-      subscribers.add(subscription);
-      return () => {
-        subscribers.delete(subscription);
-      };
-    },
+    subscribe: (events) => subscribers.add(events, all()),
     replace(items) {
       const kept = new Map<string, Set<string>>();
       for (const item of items) {

@@ -1,7 +1,8 @@
 /** A Lister over the store of this process: no copy, no watch over the network; objects are parsed when somebody asks, once per stored state. */
 import { parseJSON } from "../api/json/index.ts";
 import type { KubeObject } from "../api/meta.ts";
-import type { Lister, ListerEvents } from "../client/lister.ts";
+import type { Lister } from "../client/lister.ts";
+import { Subscriptions } from "../client/subscriptions.ts";
 import { type Change, type Cursor, type Entry, ExpiredError, type State } from "../store/state.ts";
 
 export interface StateLister<T extends KubeObject = KubeObject> extends Lister<T> {
@@ -25,7 +26,7 @@ export function stateLister<T extends KubeObject>(
 ): StateLister<T> {
   const prefix = kind.storagePrefix;
   const parsed = new WeakMap<Entry, T>();
-  const subscribers = new Set<ListerEvents<T>>();
+  const subscribers = new Subscriptions<T>(onError);
   let cursor: Cursor | undefined;
   /** What subscribers know: needed only to find out what changed when the history was lost. */
   let told = new Map<string, Entry>();
@@ -39,28 +40,17 @@ export function stateLister<T extends KubeObject>(
     return object;
   }
 
-  function tell(type: keyof ListerEvents<T>, object: T, old?: T): void {
-    for (const events of [...subscribers]) {
-      try {
-        if (type === "updated") events.updated?.(object, old!);
-        else events[type]?.(object);
-      } catch (error) {
-        onError(error);
-      }
-    }
-  }
-
   function move(key: string, next: Entry | undefined, last?: Entry): void {
     const known = told.get(key);
     if (next !== undefined) told.set(key, next);
     else told.delete(key);
     if (known === undefined) {
-      if (next !== undefined) tell("added", objectOf(next));
-    } else if (next === undefined) tell("deleted", objectOf(last ?? known));
+      if (next !== undefined) subscribers.added(objectOf(next));
+    } else if (next === undefined) subscribers.deleted(objectOf(last ?? known));
     else if (objectOf(next).metadata.uid !== objectOf(known).metadata.uid) {
-      tell("deleted", objectOf(known));
-      tell("added", objectOf(next));
-    } else if (next.revision !== known.revision) tell("updated", objectOf(next), objectOf(known));
+      subscribers.deleted(objectOf(known));
+      subscribers.added(objectOf(next));
+    } else if (next.revision !== known.revision) subscribers.updated(objectOf(next), objectOf(known));
   }
 
   function apply(change: Change): void {
@@ -105,32 +95,12 @@ export function stateLister<T extends KubeObject>(
         cursor = state.cursor(prefix, view.revision);
         cursor.onReady(pump);
       } else pump();
-      const subscription: ListerEvents<T> = { ...bound(events) };
-      for (const entry of told.values()) {
-        try {
-          subscription.added?.(objectOf(entry));
-        } catch (error) {
-          onError(error);
-        }
-      }
-      subscribers.add(subscription);
-      return () => {
-        subscribers.delete(subscription);
-      };
+      return subscribers.add(events, Array.from(told.values(), objectOf));
     },
     close() {
       cursor?.close();
       cursor = undefined;
       subscribers.clear();
     },
-  };
-}
-
-/** A copy of its own, so that subscribing twice is two subscriptions. */
-function bound<T>(events: ListerEvents<T>): ListerEvents<T> {
-  return {
-    added: (object) => events.added?.(object),
-    updated: (object, old) => events.updated?.(object, old),
-    deleted: (object) => events.deleted?.(object),
   };
 }
