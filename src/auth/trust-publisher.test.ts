@@ -62,3 +62,27 @@ it("restores a removed key within a minute, and stops when told", async () => {
   await running;
   expect(clock.waiting).toBe(0);
 });
+
+it("tells of data it cannot read once, and asks less and less often", async () => {
+  const { api, clock, ca, trust } = world();
+  const broken = { metadata: { name: "extension-apiserver-authentication" }, data: { "client-ca-file": "broken" } };
+  api.put(PATH, broken);
+  let reads = 0;
+  api.intercept = (method, path) => {
+    if (method === "GET" && path === PATH) reads++;
+    return undefined;
+  };
+  const errors: unknown[] = [];
+  const abort = new AbortController();
+  const options = { client: api.client, clock, ours: () => trust, onError: (error: unknown) => errors.push(error) };
+  const running = keepTrustPublished(options, abort.signal);
+  // At 0, 1, 3, 7, 15, 31 and 63 s.
+  for (let second = 0; second <= 63; second++) await clock.advance(second === 0 ? 0 : 1000);
+  expect(reads).toBe(7);
+  expect(errors).toHaveLength(1);
+  api.put(PATH, { ...broken, data: {} });
+  await clock.advance(60_000);
+  expect(api.objects.get(PATH)?.["data"]).toEqual({ "client-ca-file": ca.cert });
+  abort.abort();
+  await running;
+});

@@ -72,21 +72,29 @@ export interface TrustPublisherOptions {
   readonly clock: Clock;
   /** Asked each round: authorities may rotate. */
   readonly ours: () => TrustConfig;
-  /** Told of rounds that failed; they are repeated after a second. */
+  /** Told of a round that failed, once for each reason until one succeeds; it is repeated after a second, then after twice as long, up to 60 s. */
   onError?(error: unknown): void;
 }
 
 /** A round now and every 60 s until `signal` aborts. Resolves then. */
 export async function keepTrustPublished(options: TrustPublisherOptions, signal: AbortSignal): Promise<void> {
+  let retry = RETRY;
+  let told: string | undefined;
   while (!signal.aborted) {
     let wait = INTERVAL;
     try {
       await publishTrust(options.client, options.ours(), options.clock.now());
+      retry = RETRY;
+      told = undefined;
     } catch (error) {
       if (signal.aborted) return;
       // A conflict is a peer being faster.
-      if (!(error instanceof StatusError && error.reason === "Conflict")) options.onError?.(error);
-      wait = RETRY;
+      if (!(error instanceof StatusError && error.reason === "Conflict") && told !== String(error)) {
+        told = String(error);
+        options.onError?.(error);
+      }
+      wait = retry;
+      retry = Math.min(retry * 2, INTERVAL);
     }
     try {
       await options.clock.sleep(wait, signal);
