@@ -27,7 +27,7 @@ export const AGGREGATOR = { name: "system:kube-aggregator", groups: ["system:mas
 /** Resolves to undefined when it answered, else to the last failure. Throws a TransportError when there is no way to even try. */
 export async function probe(remote: RemoteService, options: ProbeOptions): Promise<Error | undefined> {
   const { tls } = remote;
-  options.dialer.check(tls);
+  options.dialer.settings(tls);
   return await new Promise((resolve) => {
     let failures = 0;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {

@@ -7,7 +7,7 @@ import type { Clock, Timer } from "../api/clock.ts";
 import { refusedAddress } from "./addresses.ts";
 import { DialError } from "./dial-errors.ts";
 import type { Address } from "./resolver.ts";
-import { type TargetTLS, tlsKey, tlsOptions } from "./tls.ts";
+import { type TargetTLS, type TLSSettings, tlsKey, tlsOptions } from "./tls.ts";
 
 /** Loaded with the first connection: a server that proxies nothing starts without it. */
 const undici = () => createRequire(import.meta.url)("undici") as typeof import("undici");
@@ -32,8 +32,10 @@ export interface Connection {
 export interface Dialer {
   /** Throws a TransportError when the TLS rules are unusable. */
   connect(address: Address, tls: TargetTLS): Connection;
-  /** Checks the rules alone, as `connect` would. */
-  check(tls: TargetTLS): void;
+  /** The rules alone, for who connects without a pool; throws as `connect` would. */
+  settings(tls: TargetTLS): TLSSettings;
+  /** The largest response head, bytes. */
+  readonly maxHeaderSize: number;
   /** How names become addresses, for who connects without a pool: the same names are refused. */
   readonly lookup: LookupFunction | undefined;
   /** Pools open at present. */
@@ -41,6 +43,8 @@ export interface Dialer {
   close(): Promise<void>;
 }
 
+/** Interim responses a backend may send before the real one. */
+export const MAX_INFORMATIONAL = 5;
 /** Milliseconds for the TCP and the TLS handshake together. */
 export const CONNECT_TIMEOUT = 30_000;
 /** Idle connections are closed after this long, and pools nobody uses. Milliseconds. */
@@ -55,9 +59,10 @@ interface Entry {
 export function createDialer(options: DialerOptions): Dialer {
   const { clock } = options;
   const lookup = options.allowLoopbackEndpoints ? undefined : guardedLookup;
+  const maxHeaderSize = options.maxHeaderSize ?? 64 * 1024;
   const pools = new Map<string, Entry>();
   /** Parsed rules by key: parsing a bundle is not for every request. */
-  const rules = new Map<string, ReturnType<typeof tlsOptions>>();
+  const rules = new Map<string, TLSSettings>();
   const keys = new WeakMap<TargetTLS, string>();
   let sweeper: Timer | undefined;
   /** Pools that take no new requests and wait for the last one to end. */
@@ -81,7 +86,7 @@ export function createDialer(options: DialerOptions): Dialer {
     return key;
   }
 
-  function rulesOf(tls: TargetTLS, key: string): ReturnType<typeof tlsOptions> {
+  function rulesOf(tls: TargetTLS, key: string): TLSSettings {
     let found = rules.get(key);
     if (found === undefined) {
       found = tlsOptions(tls);
@@ -91,7 +96,7 @@ export function createDialer(options: DialerOptions): Dialer {
     return found;
   }
 
-  function open(address: Address, settings: ReturnType<typeof tlsOptions>): Pool {
+  function open(address: Address, settings: TLSSettings): Pool {
     const { buildConnector, Pool } = undici();
     const connect = buildConnector({
       ...settings,
@@ -108,7 +113,7 @@ export function createDialer(options: DialerOptions): Dialer {
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: IDLE,
-      maxHeaderSize: options.maxHeaderSize ?? 64 * 1024,
+      maxHeaderSize,
       // undici would take the name from the Host header.
       connect: (request, callback) => connect({ ...request, servername: settings.servername }, callback),
     });
@@ -130,9 +135,8 @@ export function createDialer(options: DialerOptions): Dialer {
     get pools() {
       return pools.size;
     },
-    check(tls) {
-      rulesOf(tls, keyOf(tls));
-    },
+    maxHeaderSize,
+    settings: (tls) => rulesOf(tls, keyOf(tls)),
     connect(address, tls) {
       const tlsText = keyOf(tls);
       const settings = rulesOf(tls, tlsText);

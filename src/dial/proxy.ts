@@ -8,7 +8,7 @@ import { RequestCancelled } from "../server/transports/served-exchange.ts";
 import type { Breaker } from "./breaker.ts";
 import type { Bulkhead } from "./bulkhead.ts";
 import { DialError, dialError } from "./dial-errors.ts";
-import type { Connection, Dialer } from "./dialer.ts";
+import { type Connection, type Dialer, MAX_INFORMATIONAL } from "./dialer.ts";
 import { canonicalPath, canonicalQuery } from "./go-url.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
 import type { Address } from "./resolver.ts";
@@ -40,8 +40,6 @@ export type ReverseProxy = (exchange: Exchange, target: ProxyTarget) => Promise<
 
 /** The limit for discovery documents, milliseconds. */
 const DISCOVERY_TIMEOUT = 5000;
-/** Interim responses a backend may send before the real one. */
-const MAX_INFORMATIONAL = 5;
 /** How often another address is asked for when one is known to refuse connections. */
 const OTHER_ADDRESSES = 4;
 
@@ -78,9 +76,8 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
 
   return async (exchange, target) => {
     let address: Address;
-    let connection: Connection;
     try {
-      dialer.check(target.tls);
+      dialer.settings(target.tls);
     } catch (error) {
       report(exchange, error);
       if (!(error instanceof TransportError)) throw error;
@@ -95,12 +92,12 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
     const query = target.query ?? exchange.rawQuery;
     const path = canonicalPath(exchange.rawPath);
     if (path === undefined) return textError(exchange, 400, "400 Bad Request");
-    if (exchange.upgrade !== undefined) {
-      return await proxyUpgrade(exchange, { ...options, address, tls: target.tls, path: withQuery(path, query) });
-    }
-
-    const hasBody = carriesBody(exchange);
-    const release = await target.bulkhead.enter(isLongRunning(exchange.info), exchange.signal);
+    const upgrading = exchange.upgrade !== undefined;
+    const hasBody = !upgrading && carriesBody(exchange);
+    // What an upgrade leads to lasts as long as both sides like.
+    const longRunning = isLongRunning(exchange.info);
+    const release = await target.bulkhead.enter(upgrading || longRunning, exchange.signal);
+    let tunnel: Promise<void> | undefined;
     try {
       for (let attempt = 0; ; attempt++) {
         const failure = breaker.refuse(address.authority) ?? (await once());
@@ -114,7 +111,8 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
         }
         // Only what cannot have reached the backend, or may safely reach it twice, is tried again.
         const { method } = exchange;
-        const safe = failure.atConnect || (failure.reason === "Reset" && (method === "GET" || method === "HEAD"));
+        const repeatable = !upgrading && (method === "GET" || method === "HEAD");
+        const safe = failure.atConnect || (failure.reason === "Reset" && repeatable);
         if (attempt === 0 && !hasBody && safe && !exchange.response.started) {
           const other = another(address);
           if (other !== undefined && (failure.reason === "Reset" || other.authority !== address.authority)) {
@@ -123,10 +121,16 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
           }
         }
         report(exchange, failure);
-        return textError(exchange, 503, `error trying to reach service: ${failure.message}`);
+        const what = upgrading
+          ? failure.atConnect
+            ? "error dialing backend: "
+            : ""
+          : "error trying to reach service: ";
+        return textError(exchange, 503, what + failure.message);
       }
     } finally {
-      release();
+      if (tunnel === undefined) release();
+      else void tunnel.then(release);
     }
 
     function another(current: Address): Address | undefined {
@@ -141,25 +145,40 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
     /** One attempt; a failure before the response began is returned. */
     async function once(): Promise<DialError | undefined> {
       let headers: string[];
+      const { authority } = address;
       try {
-        connection = dialer.connect(address, target.tls);
         headers = requestHeaders({
           raw: exchange.rawHeaders,
           user: exchange.user,
           auditID: exchange.auditID,
-          authority: address.authority,
+          authority,
           clientAddress: exchange.peer.address,
           path: path!,
+          ...(upgrading && { upgrade: exchange.header("upgrade") ?? "" }),
           ...(options.credentials !== undefined && { credentials: options.credentials }),
         });
       } catch (error) {
-        return dialError(error, address.authority, clock.now());
+        return dialError(error, authority, clock.now());
+      }
+      const connected = () => breaker.succeeded(authority);
+      const failed = (error: DialError) => breaker.failed(authority, error);
+      if (upgrading) {
+        // Bodies are empty here, and Go's clients say so.
+        if (exchange.method !== "GET" && exchange.method !== "HEAD") headers.push("Content-Length", "0");
+        const { tls } = target;
+        const whole = withQuery(path!, query);
+        const options = { clock, dialer, address, tls, path: whole, headers, connected, failed };
+        const outcome = await proxyUpgrade(exchange, options);
+        if (outcome === undefined || outcome instanceof DialError) return outcome;
+        // Other requests have a place among those in flight, which a tunnel must not keep for hours.
+        if (longRunning) await outcome.ended;
+        else tunnel = outcome.ended;
+        return undefined;
       }
       if (hasBody && exchange.body.length !== undefined) headers.push("Content-Length", String(exchange.body.length));
-      const { authority } = address;
       return await forward({
         exchange,
-        connection,
+        connection: dialer.connect(address, target.tls),
         clock,
         authority,
         rejectRedirects: options.rejectRedirects ?? true,
@@ -170,8 +189,8 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
           // undici takes any async iterable and keeps its pace.
           body: hasBody ? (exchange.body.stream() as unknown as Dispatcher.DispatchOptions["body"]) : null,
         },
-        connected: () => breaker.succeeded(authority),
-        failed: (error) => breaker.failed(authority, error),
+        connected,
+        failed,
         broken: (error) => report(exchange, error),
       });
     }
@@ -263,7 +282,7 @@ function forward(options: Forward): Promise<DialError | undefined> {
           return;
         }
         const lines = headerLines(controller.rawHeaders, headers);
-        if (options.rejectRedirects && status >= 300 && status < 400 && lines.some(isLocation)) {
+        if (options.rejectRedirects && status >= 300 && status < 400 && hasLocation(lines)) {
           response.send(502, "text/plain; charset=utf-8", REDIRECT);
           finish();
           return controller.abort(new Error(REDIRECT));
@@ -303,19 +322,16 @@ function forward(options: Forward): Promise<DialError | undefined> {
   });
 }
 
-type HeaderLine = readonly [name: string, value: string];
+function hasLocation(lines: readonly string[]): boolean {
+  return lines.some((name, index) => index % 2 === 0 && name.toLowerCase() === "location" && lines[index + 1] !== "");
+}
 
-const isLocation = ([name, value]: HeaderLine) => name.toLowerCase() === "location" && value !== "";
-
-/** The header lines as they came, in order; from the parsed ones where the raw ones are missing. */
-function headerLines(raw: unknown, parsed: Readonly<Record<string, string | string[] | undefined>>): HeaderLine[] {
-  const lines: HeaderLine[] = [];
-  if (Array.isArray(raw)) {
-    for (let index = 0; index + 1 < raw.length; index += 2) lines.push([text(raw[index]), text(raw[index + 1])]);
-    return lines;
-  }
+/** The header lines as they came, in order, one character a byte; from the parsed ones where the raw ones are missing. */
+function headerLines(raw: unknown, parsed: Readonly<Record<string, string | string[] | undefined>>): string[] {
+  if (Array.isArray(raw)) return raw.map(text);
+  const lines: string[] = [];
   for (const [name, value] of Object.entries(parsed)) {
-    for (const one of Array.isArray(value) ? value : [value ?? ""]) lines.push([name, one]);
+    for (const one of Array.isArray(value) ? value : [value ?? ""]) lines.push(name, one);
   }
   return lines;
 }

@@ -1,6 +1,12 @@
 /** TLS towards one backend: whose certificates count, for which name, and who we say we are (spec: aggregation 3.6). */
 import { createHash, X509Certificate } from "node:crypto";
-import { checkServerIdentity, getCACertificates, type PeerCertificate } from "node:tls";
+import {
+  checkServerIdentity,
+  createSecureContext,
+  getCACertificates,
+  type PeerCertificate,
+  type SecureContext,
+} from "node:tls";
 import { DialError } from "./dial-errors.ts";
 
 export interface ClientCertificate {
@@ -47,7 +53,9 @@ export function parseBundle(pem: string): string[] {
   return certificates;
 }
 
-/** Options for `tls.connect`. Throws a TransportError when the CA bundle or the client certificate is unusable. */
+export type TLSSettings = ReturnType<typeof tlsOptions>;
+
+/** Options for `tls.connect`, the context made once: parsing certificates is not for every connection. Throws a TransportError when the CA bundle or the client certificate is unusable. */
 export function tlsOptions(target: TargetTLS) {
   const { clientCertificate } = target;
   if (target.insecureSkipVerify && target.caBundle) {
@@ -58,21 +66,24 @@ export function tlsOptions(target: TargetTLS) {
     : target.defaultCA
       ? [...getCACertificates("default"), ...parseBundle(target.defaultCA)]
       : undefined;
-  if (clientCertificate !== undefined) {
-    try {
-      new X509Certificate(clientCertificate.cert);
-    } catch (error) {
-      throw new TransportError(`tls: failed to load the proxy client certificate: ${(error as Error).message}`);
-    }
+  const minVersion = "TLSv1.2" as const;
+  let secureContext: SecureContext;
+  try {
+    secureContext = createSecureContext({
+      minVersion,
+      ...(ca !== undefined && { ca }),
+      ...(clientCertificate !== undefined && { cert: clientCertificate.cert, key: clientCertificate.key }),
+    });
+  } catch (error) {
+    throw new TransportError(`tls: failed to load the proxy client certificate: ${(error as Error).message}`);
   }
   return {
     servername: target.serverName,
-    minVersion: "TLSv1.2" as const,
+    minVersion,
+    secureContext,
     ALPNProtocols: ["http/1.1"],
     rejectUnauthorized: !target.insecureSkipVerify,
     checkServerIdentity: (_host: string, certificate: PeerCertificate) => verifyName(target.serverName, certificate),
-    ...(ca !== undefined && { ca }),
-    ...(clientCertificate !== undefined && { cert: clientCertificate.cert, key: clientCertificate.key }),
   };
 }
 

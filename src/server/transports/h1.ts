@@ -80,6 +80,10 @@ export function h1UpgradeExchange(
   reply.on("finish", () => {
     reply.detachSocket(socket as import("node:net").Socket);
     socket.end();
+    // Nobody reads it any more: a client that does not close would stay for ever.
+    socket.resume();
+    const linger = setTimeout(() => socket.destroy(), LINGER);
+    socket.once("close", () => clearTimeout(linger));
   });
   return exchange;
 }
