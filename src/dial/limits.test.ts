@@ -6,6 +6,7 @@ import { Bulkhead } from "./bulkhead.ts";
 import { DialError } from "./dial-errors.ts";
 import { canonicalPath, canonicalQuery } from "./go-url.ts";
 import { escapeHeaderKey, isIdentityHeader } from "./headers.ts";
+import { Silence } from "./silence.ts";
 
 const refused = new DialError("Refused", "dial tcp x: connect: connection refused", true);
 
@@ -74,6 +75,28 @@ describe("bulkhead", () => {
     await settled;
     first();
     expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([0, 0]);
+  });
+});
+
+describe("silence", () => {
+  it("counts rounds without a byte, not those in which the receiver was not ready", async () => {
+    const clock = new SimulatedClock();
+    const silence = new Silence({ clock });
+    const cut: string[] = [];
+    const stream = (name: string) => ({ quiet: 0, held: false, silent: () => cut.push(name) && silence.delete(made) });
+    const made = stream("made");
+    const held = { ...stream("held"), held: true };
+    const busy = stream("busy");
+    for (const one of [made, held, busy]) silence.add(one);
+    for (let turn = 0; turn < 30; turn++) {
+      await clock.advance(1000);
+      busy.quiet = 0;
+      if (turn === 14) expect(cut).toEqual([]);
+    }
+    expect(cut).toEqual(["made"]);
+    silence.delete(held);
+    silence.delete(busy);
+    expect([silence.watched, clock.waiting]).toEqual([0, 0]);
   });
 });
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { systemClock, systemRandom } from "../api/machine.ts";
-import { SimulatedClock } from "../api/simulated.ts";
+import { SimulatedClock, seededRandom } from "../api/simulated.ts";
 import { StatusError } from "../api/status.ts";
 import type { Exchange } from "../server/exchange.ts";
 import type { UserInfo } from "../server/identity.ts";
@@ -483,6 +483,89 @@ describe("faults", () => {
     expect((await read()).text).toBe("second");
     expect((await read({ method: "POST", body: "{}" })).status).toBe(503);
     expect(backend.requests.filter((r) => r.startsWith("POST"))).toHaveLength(1);
+  });
+
+  it("law: whatever the backend closes and when, nothing is created twice, and a create that failed to connect finds the other endpoint", async () => {
+    const random = seededRandom(7);
+    const posted = new Map<string, number>();
+    const asked = new Map<string, number>();
+    const unpredictable = (request: IncomingMessage, response: ServerResponse) => {
+      const count = request.method === "POST" ? posted : asked;
+      const id = request.headers["x-id"] as string;
+      count.set(id, (count.get(id) ?? 0) + 1);
+      response.on("error", () => {});
+      request.on("error", () => {});
+      switch (Math.floor(random.number() * 6)) {
+        case 0:
+          return void request.socket.destroy();
+        case 1:
+          return void request.once("data", () => request.socket.destroy()).once("end", () => request.socket.destroy());
+        case 2:
+          return void response.writeHead(201, { "Content-Length": "10" }).write("ab", () => request.socket.destroy());
+        case 3:
+          // An idle connection that closes as the next request is on its way.
+          request.resume();
+          response.writeHead(201, { "Content-Length": "2" });
+          return void response.end("ok", () => setImmediate(() => request.socket.destroy()));
+        default:
+          request.resume();
+          response.writeHead(201).end("ok");
+      }
+    };
+    const dead = await startBackend(serving, ok);
+    await dead.close();
+    const backend = await backendOf(unpredictable);
+    let turn = 0;
+    const { send } = connect(0, {
+      breaker: new Breaker({ clock: systemClock, failures: Number.POSITIVE_INFINITY }),
+      resolve: () => address("127.0.0.1", turn++ % 3 === 0 ? dead.port : backend.port),
+    });
+    let whole = 0;
+    const one = async (id: number) => {
+      const method = id % 3 === 0 ? "GET" : "POST";
+      const answer = await send({ method, headers: { "X-Id": `${id}` }, ...(method === "POST" && { body: "{}" }) });
+      const chunks: string[] = [];
+      try {
+        for await (const chunk of answer.body) chunks.push(Buffer.from(chunk).toString());
+      } catch {
+        return;
+      }
+      if (answer.status === 201) {
+        whole++;
+        expect(chunks.join("")).toBe("ok");
+      } else expect(answer.status).toBe(503);
+    };
+    for (let id = 0; id < 1500; id += 15) await Promise.all(Array.from({ length: 15 }, (_, index) => one(id + index)));
+    expect([...posted.values()].filter((times) => times > 1)).toEqual([]);
+    expect([...asked.values()].filter((times) => times > 2)).toEqual([]);
+    // A third of all first addresses was dead: nobody may have been lost to that.
+    expect(posted.size).toBe(1000);
+    expect(whole).toBeGreaterThan(500);
+  }, 30_000);
+
+  it("F-05: a body that stops for 15 s is cut; a slow reader's and a watch are not", async () => {
+    const backend = await backendOf((_, response) => {
+      response.writeHead(200, { "Content-Type": "application/json" });
+      response.write('{"items":[');
+    });
+    const clock = new SimulatedClock();
+    const { send, errors } = connect(backend.port, { options: { clock } });
+    const list = await send();
+    const watch = await send({ path: `${PATH}?watch=1` });
+    const read = async (answer: typeof list) => {
+      const seen: string[] = [];
+      for await (const chunk of answer.body) seen.push(Buffer.from(chunk).toString());
+      return seen;
+    };
+    const outcome = expect(read(list)).rejects.toThrow();
+    const iterator = watch.body[Symbol.asyncIterator]();
+    await iterator.next();
+    await clock.advance(21_000);
+    await outcome;
+    expect(errors.map((error) => error.message)).toEqual(["the response stopped before its end"]);
+    const next = iterator.next();
+    await clock.advance(3_600_000);
+    expect(await Promise.race([next, systemClock.sleep(20).then(() => "still open")])).toBe("still open");
   });
 
   it("no address: 503 without saying why to the client", async () => {

@@ -12,6 +12,7 @@ import { type Connection, type Dialer, MAX_INFORMATIONAL } from "./dialer.ts";
 import { canonicalPath, canonicalQuery } from "./go-url.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
 import type { Address } from "./resolver.ts";
+import { Silence } from "./silence.ts";
 import { type TargetTLS, TransportError } from "./tls.ts";
 import { proxyUpgrade } from "./upgrade.ts";
 
@@ -64,6 +65,7 @@ function isDiscovery(exchange: Exchange): boolean {
 
 export function createProxy(options: ProxyOptions): ReverseProxy {
   const { clock, dialer, breaker } = options;
+  const silence = new Silence({ clock });
   const report = (exchange: Exchange, error: unknown) =>
     options.onError?.(exchange, error instanceof Error ? error : new Error(String(error)));
 
@@ -98,6 +100,8 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
     const longRunning = isLongRunning(exchange.info);
     const release = await target.bulkhead.enter(upgrading || longRunning, exchange.signal);
     let tunnel: Promise<void> | undefined;
+    /** Whether anybody began to read the body in the last attempt: it can be sent once. */
+    let begun = () => false;
     try {
       for (let attempt = 0; ; attempt++) {
         const failure = breaker.refuse(address.authority) ?? (await once());
@@ -112,8 +116,8 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
         // Only what cannot have reached the backend, or may safely reach it twice, is tried again.
         const { method } = exchange;
         const repeatable = !upgrading && (method === "GET" || method === "HEAD");
-        const safe = failure.atConnect || (failure.reason === "Reset" && repeatable);
-        if (attempt === 0 && !hasBody && safe && !exchange.response.started) {
+        const safe = failure.atConnect ? !begun() : failure.reason === "Reset" && repeatable && !hasBody;
+        if (attempt === 0 && safe && !exchange.response.started) {
           const other = another(address);
           if (other !== undefined && (failure.reason === "Reset" || other.authority !== address.authority)) {
             address = other;
@@ -176,8 +180,11 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
         return undefined;
       }
       if (hasBody && exchange.body.length !== undefined) headers.push("Content-Length", String(exchange.body.length));
+      const body = hasBody ? bodyOf(exchange) : undefined;
+      if (body !== undefined) ({ begun } = body);
       return await forward({
         exchange,
+        ...(!longRunning && { silence }),
         connection: dialer.connect(address, target.tls),
         clock,
         authority,
@@ -187,7 +194,7 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
           path: withQuery(path!, query),
           headers,
           // undici takes any async iterable and keeps its pace.
-          body: hasBody ? (exchange.body.stream() as unknown as Dispatcher.DispatchOptions["body"]) : null,
+          body: (body?.pieces ?? null) as Dispatcher.DispatchOptions["body"],
         },
         connected,
         failed,
@@ -201,6 +208,16 @@ const withQuery = (path: string, rawQuery: string) => {
   const query = canonicalQuery(rawQuery);
   return query === "" ? path : `${path}?${query}`;
 };
+
+/** The body, and whether anybody began to read it. */
+function bodyOf(exchange: Exchange) {
+  let begun = false;
+  async function* pieces() {
+    begun = true;
+    yield* exchange.body.stream();
+  }
+  return { pieces: pieces(), begun: () => begun };
+}
 
 /** Whether there is a body to send on. An unknown length means one, unless the method usually has none and nothing announces it. */
 function carriesBody(exchange: Exchange): boolean {
@@ -223,6 +240,8 @@ interface Forward {
   readonly clock: Clock;
   readonly authority: string;
   readonly rejectRedirects: boolean;
+  /** Ends responses that stop coming; absent: this one may be silent. */
+  readonly silence?: Silence;
   readonly request: Parameters<Connection["dispatch"]>[0];
   /** A connection stands. */
   connected(): void;
@@ -234,9 +253,14 @@ interface Forward {
 
 /** Sends the request and pumps the response, each side at the other's pace. */
 function forward(options: Forward): Promise<DialError | undefined> {
-  const { exchange, clock, authority } = options;
+  const { exchange, clock, authority, silence } = options;
   const { response, signal } = exchange;
   return new Promise((resolve) => {
+    const stream = {
+      quiet: 0,
+      held: false,
+      silent: () => cut(new DialError("Timeout", "the response stopped before its end", false)),
+    };
     let abortUpstream: ((reason: Error) => void) | undefined;
     let over = false;
     let informational = 0;
@@ -245,6 +269,7 @@ function forward(options: Forward): Promise<DialError | undefined> {
       if (over) return;
       over = true;
       deadline?.cancel();
+      silence?.delete(stream);
       signal.removeEventListener("abort", onAbort);
       resolve(failure);
     };
@@ -293,11 +318,15 @@ function forward(options: Forward): Promise<DialError | undefined> {
           (name, value) => response.addHeader(name, value),
         );
         response.start(status);
+        silence?.add(stream);
       },
       onResponseData(controller, chunk) {
+        stream.quiet = 0;
         if (over || response.write(chunk)) return;
+        stream.held = true;
         controller.pause();
         void response.drained().then(() => {
+          stream.held = false;
           if (!over) controller.resume();
         });
       },
