@@ -24,7 +24,8 @@ export interface CommandResult {
 }
 
 export interface CallOptions {
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Several values: a line each. */
+  readonly headers?: Readonly<Record<string, string | string[]>>;
   /** Objects are sent as JSON. */
   readonly body?: unknown;
   readonly contentType?: string;
@@ -89,7 +90,7 @@ export function openTarget(kubeconfig: string): Target {
 
   function send(method: string, path: string, options: CallOptions & { signal?: AbortSignal }) {
     const agent: Agent = options.anonymous ? anonymous : identified;
-    const headers: Record<string, string> = { ...options.headers };
+    const headers: Record<string, string | string[]> = { ...options.headers };
     if (user.token !== undefined && !options.anonymous) headers["authorization"] ??= `Bearer ${user.token}`;
     let body: Buffer | undefined;
     if (options.body !== undefined) {

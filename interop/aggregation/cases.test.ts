@@ -21,6 +21,8 @@ describe("the table of cases", () => {
   });
 });
 
+const onlyInTable = () => Promise.reject(new Error("only in the table"));
+
 // Those that wait for timers, restart servers or need flags run by `node interop/aggregation/table.ts`.
 for (const { title, cases } of SECTIONS) {
   describe.concurrent(title, () => {
@@ -33,7 +35,8 @@ for (const { title, cases } of SECTIONS) {
           routing: "endpoint",
           host: "127.0.0.1",
           name: `case-${one.number}`,
-          start: () => Promise.reject(new Error("only in the table")),
+          start: onlyInTable,
+          also: onlyInTable,
         });
         try {
           await expect(one.run(stage)).resolves.toBeUndefined();

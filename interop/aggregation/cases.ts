@@ -1,9 +1,18 @@
 /** All cases, in the order of their numbers. */
 import type { Case } from "./case.ts";
+import { PROXY } from "./proxy.ts";
+import { CONNECTIONS } from "./proxy-connections.ts";
+import { ROUTES } from "./proxy-routes.ts";
+import { STREAMS } from "./proxy-streams.ts";
 import { RESOURCE } from "./resource.ts";
 
 export const SECTIONS: readonly { readonly title: string; readonly cases: readonly Case[] }[] = [
   { title: "Resource and validation", cases: RESOURCE },
+  { title: "Proxy", cases: inOrder(PROXY, STREAMS, CONNECTIONS, ROUTES) },
 ];
 
 export const CASES: readonly Case[] = SECTIONS.flatMap(({ cases }) => cases);
+
+function inOrder(...parts: readonly (readonly Case[])[]): Case[] {
+  return parts.flat().sort((a, b) => a.number - b.number);
+}

@@ -48,6 +48,7 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
       routing,
       host: routing === "endpoint" ? address! : "127.0.0.1",
       name: `case-${one.number}`,
+      also: async (other = "endpoint") => stageOn(one, await shared(other), { routing: other }, endings),
       async start(wanted = {}) {
         let current = await start(wanted);
         endings.push(() => current.stop());
@@ -58,7 +59,7 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
         };
         return {
           stage: await stageOn(one, own, wanted, endings),
-          folder: current.folder,
+          pki: current.pki,
           async restart(next = {}) {
             current = await current.restart(next);
           },

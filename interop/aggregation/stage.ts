@@ -42,7 +42,8 @@ export interface BehindOptions extends Partial<ServerOptions> {
 
 export interface OwnServer {
   readonly stage: Stage;
-  readonly folder: string;
+  /** The folder of its keys and certificates. */
+  readonly pki: string;
   /** The same store, the same keys; resolves when it is ready. */
   restart(setting?: Setting): Promise<void>;
 }
@@ -71,6 +72,8 @@ export interface Stage {
     good: (condition: Condition | undefined) => boolean,
     seconds?: number,
   ): Promise<Condition | undefined>;
+  /** The same case on the shared server with the other routing. */
+  also(routing: Setting["routing"]): Promise<Stage>;
   /** A server of its own. */
   start(setting?: Setting): Promise<OwnServer>;
 }
@@ -84,6 +87,7 @@ export interface StageOptions {
   /** Part of the names it makes. */
   readonly name: string;
   readonly start: Stage["start"];
+  readonly also: Stage["also"];
 }
 
 export const apiService = (group: string, spec: object = {}, version = "v1") => ({
@@ -153,7 +157,7 @@ export async function openStage(options: StageOptions): Promise<{ stage: Stage; 
     async behind({ spec = {}, prepare, available = true, ...wanted } = {}) {
       const server = await stage.server(wanted);
       prepare?.(server);
-      const service = await stage.expose(server);
+      const service = await stage.expose(server, wanted.names?.[0]?.split(".")[0]);
       const versions = wanted.versions ?? ["v1"];
       for (const version of versions) {
         const trust = "insecureSkipTLSVerify" in spec ? {} : { caBundle: base64(server.ca) };
@@ -186,6 +190,7 @@ export async function openStage(options: StageOptions): Promise<{ stage: Stage; 
         seconds,
       ),
     start: options.start,
+    also: options.also,
   };
   if (options.server !== undefined) await stage.make("/api/v1/namespaces", { metadata: { name: namespace } });
   return {

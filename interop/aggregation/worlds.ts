@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type EtcdProcess, startEtcd } from "../../src/store/engines/etcd-process.test-support.ts";
+import { type EtcdProcess, freePort, startEtcd } from "../../src/store/engines/etcd-process.test-support.ts";
 import { startPeer } from "../../tools/peers/start.ts";
 import { openTarget, type Target } from "../target.ts";
 
@@ -19,8 +19,9 @@ export interface Setting {
 
 export interface Running {
   readonly target: Target;
-  readonly folder: string;
-  /** Over the same store, with the same keys. */
+  /** The folder of its keys and certificates. */
+  readonly pki: string;
+  /** Over the same store, with the same keys, on the same port. */
   restart(setting: Setting): Promise<Running>;
   /** Resolves when its processes are gone. */
   stop(): Promise<void>;
@@ -69,14 +70,22 @@ function runTenon(args: readonly string[]): Promise<ChildProcess> {
   });
 }
 
-export async function startTenon(
-  setting: Setting,
-  folder = mkdtempSync(join(tmpdir(), "tenon-cases-")),
-): Promise<Running> {
-  const dataDir = join(folder, "data");
+interface Place {
+  readonly folder: string;
+  readonly port: number;
+  readonly etcd: EtcdProcess | undefined;
+}
+
+async function newPlace(etcd?: EtcdProcess): Promise<Place> {
+  return { folder: mkdtempSync(join(tmpdir(), "tenon-cases-")), port: await freePort(), etcd };
+}
+
+export async function startTenon(setting: Setting, known?: Place): Promise<Running> {
+  const place = known ?? (await newPlace());
+  const dataDir = join(place.folder, "data");
   const apiServer = await runTenon(
     [
-      ["apiserver", "--port", "0", "--data-dir", dataDir, "--allow-loopback-endpoints"],
+      ["apiserver", "--port", String(place.port), "--data-dir", dataDir, "--allow-loopback-endpoints"],
       ["--store", setting.durable ? "sqlite" : "memory"],
       setting.routing === "cluster-ip" ? ["--no-enable-aggregator-routing"] : [],
       setting.flags?.[0] ?? [],
@@ -86,42 +95,41 @@ export async function startTenon(
     await terminate(apiServer);
     throw error;
   });
-  const stop = async () => {
+  const end = async () => {
     await terminate(controllers);
     await terminate(apiServer);
   };
   return {
     target: openTarget(join(dataDir, "kubeconfig")),
-    folder,
+    pki: join(dataDir, "pki"),
     async restart(next) {
-      await stop();
-      return await startTenon({ ...setting, ...next }, folder);
+      await end();
+      return await startTenon({ ...setting, ...next }, place);
     },
     async stop() {
-      await stop();
-      rmSync(folder, { recursive: true, force: true });
+      await end();
+      rmSync(place.folder, { recursive: true, force: true });
     },
   };
 }
 
-export async function startUpstream(
-  setting: Setting,
-  known?: { readonly folder: string; readonly etcd: EtcdProcess | undefined },
-): Promise<Running> {
-  const folder = known?.folder ?? mkdtempSync(join(tmpdir(), "tenon-cases-"));
-  const etcd = known?.etcd ?? (setting.durable ? await startEtcd() : undefined);
+export async function startUpstream(setting: Setting, known?: Place): Promise<Running> {
+  const place = known ?? (await newPlace(setting.durable ? await startEtcd() : undefined));
+  const { folder, port, etcd } = place;
+  const pki = join(folder, "pki");
   const peer = await startPeer({
     folder: join(folder, "peer"),
-    pki: join(folder, "pki"),
+    port,
+    pki,
     ...(etcd !== undefined && { etcd: `http://${etcd.endpoint}` }),
     flags: [`--enable-aggregator-routing=${setting.routing !== "cluster-ip"}`, ...(setting.flags?.[1] ?? [])],
   });
   return {
     target: openTarget(peer.kubeconfig),
-    folder,
+    pki,
     async restart(next) {
       await peer.stop();
-      return await startUpstream({ ...setting, ...next }, { folder, etcd });
+      return await startUpstream({ ...setting, ...next }, place);
     },
     async stop() {
       await peer.stop();
