@@ -39,7 +39,7 @@ for (const { title, cases } of SECTIONS) {
           also: onlyInTable,
         });
         try {
-          await expect(one.run(stage)).resolves.toBeUndefined();
+          await one.run(stage);
         } finally {
           await close();
         }

@@ -12,8 +12,6 @@ export interface Seen {
   readonly url: string;
   /** name, value, name, value, … as received. */
   readonly rawHeaders: readonly string[];
-  /** The user the main server names. */
-  readonly user: string;
   /** CN of the certificate the caller presented. */
   readonly peer: string | undefined;
   readonly serverName: string;
@@ -46,8 +44,8 @@ export interface ExtensionServer {
   /** Requests whose path is `path`, or below it when it ends in `/`; the longest match answers. */
   on(path: string, handler: Handler): void;
   onUpgrade(handler: (request: IncomingMessage, socket: Duplex) => void): void;
-  /** Requests of users other than the aggregator's own. */
-  byClients(): Seen[];
+  /** Requests for this very path, whatever the query; those of the main server for itself or its controllers are for others. */
+  asked(path: string): Seen[];
   /** Another certificate, for connections from now on. */
   present(authority: Authority, names: readonly string[]): void;
   /** Kills connections and stops listening. */
@@ -106,7 +104,6 @@ export async function startServer(options: ServerOptions): Promise<ExtensionServ
       method: request.method ?? "",
       url: request.url ?? "",
       rawHeaders,
-      user: header("x-remote-user").join(),
       peer: socket.getPeerCertificate().subject?.CN as string | undefined,
       serverName: String((socket as { servername?: string | false }).servername ?? ""),
       at: Date.now(),
@@ -172,7 +169,7 @@ export async function startServer(options: ServerOptions): Promise<ExtensionServ
     onUpgrade(handler) {
       upgrade = handler;
     },
-    byClients: () => seen.filter(({ user }) => user !== "system:kube-aggregator" && user !== "system:aggregator"),
+    asked: (path) => seen.filter(({ url }) => url.split("?")[0] === path),
     present(next, nextNames) {
       authority = next;
       names = nextNames;

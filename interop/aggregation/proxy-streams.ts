@@ -150,7 +150,7 @@ export const STREAMS = [
       (text) => text.endsWith("hello echo ping"),
     );
     ok(conversation.text.endsWith("\r\n\r\nhello echo ping"), conversation.text);
-    const seen = behind.server.byClients().at(-1)!;
+    const seen = behind.server.asked(behind.things).at(-1)!;
     deepEqual(seen.header("x-remote-user"), ["kubernetes-admin"]);
     deepEqual(seen.header("x-remote-group"), ["system:masters", "system:authenticated"]);
     deepEqual(seen.header("x-forwarded-for"), ["127.0.0.1"]);
