@@ -173,7 +173,7 @@ export async function startServer(options: ServerOptions): Promise<ExtensionServ
     present(next, nextNames) {
       authority = next;
       names = nextNames;
-      server.setSecureContext(certificate());
+      if (server.listening) server.setSecureContext(certificate());
     },
     async kill() {
       for (const socket of sockets) socket.destroy();
