@@ -1,5 +1,6 @@
 /** Server-side apply: who says a field owns it, and who no longer says it gives it up. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { applying, owners } from "../applying.ts";
 import { definition, install, uninstall, uniqueGroup } from "../crd.ts";
 import { story } from "../story.ts";
 
@@ -8,13 +9,7 @@ const configMap = (name: string) => `/api/v1/namespaces/${namespace}/configmaps/
 const deployment = (name: string) => `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`;
 const service = (name: string) => `/api/v1/namespaces/${namespace}/services/${name}`;
 
-const apply = (path: string, manager: string, body: unknown, more = "") =>
-  target.call("PATCH", `${path}?fieldManager=${manager}${more}`, {
-    contentType: "application/apply-patch+yaml",
-    body,
-  });
-const merge = (path: string, body: unknown, manager = "updater") =>
-  target.call("PATCH", `${path}?fieldManager=${manager}`, { contentType: "application/merge-patch+json", body });
+const { apply, merge } = applying(target);
 const data = (name: string, values: Record<string, string>, metadata: object = {}) => ({
   apiVersion: "v1",
   kind: "ConfigMap",
@@ -31,25 +26,6 @@ const podsOf = (containers: readonly object[]) => ({
   selector: { matchLabels: { app: "x" } },
   template: { metadata: { labels: { app: "x" } }, spec: { containers } },
 });
-
-interface Entry {
-  manager: string;
-  operation: string;
-  apiVersion: string;
-  time?: string;
-  fieldsType: string;
-  fieldsV1: unknown;
-  subresource?: string;
-}
-/** Owner by owner: `manager operation [subresource]` and what it owns. */
-// biome-ignore lint/suspicious/noExplicitAny: whatever the server answered
-const owners = (answer: { json: any }) =>
-  Object.fromEntries(
-    (answer.json.metadata.managedFields as Entry[]).map(({ manager, operation, subresource, fieldsV1 }) => [
-      [manager, operation, ...(subresource === undefined ? [] : [subresource])].join(" "),
-      fieldsV1,
-    ]),
-  );
 
 describe("owning fields", () => {
   it("creates what is not there, and notes who applied what", async () => {

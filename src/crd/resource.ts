@@ -12,7 +12,7 @@ import { schemaNameOf } from "../schema/openapi.ts";
 import type { ResourceDefinition } from "../server/resource.ts";
 import { columnsOf } from "./columns.ts";
 import type { Digest } from "./digest.ts";
-import { scaleSubresource } from "./scale.ts";
+import { replicasPathsOf, scaleSubresource } from "./scale.ts";
 import { selectableFields } from "./selectable-fields.ts";
 import { customResourceStatusStrategy, customResourceStrategy } from "./strategy.ts";
 import { Versions } from "./versions.ts";
@@ -66,7 +66,7 @@ export function customResource(
     fields: selectableFields(given.selectableFields),
     subresources: [
       ...(rules.hasStatus ? [statusSubresource(customResourceStatusStrategy(rules))] : []),
-      ...(scale ? [scaleSubresource(scale, strategy)] : []),
+      ...(scale ? [scaleSubresource(scale, strategy, replicasPathsOf(digest))] : []),
     ],
     storagePrefix: storagePrefixOf(digest),
     storage: {

@@ -7,7 +7,7 @@ const PATHS = {
   statusReplicasPath: ".status.replicas",
   labelSelectorPath: ".status.selector",
 };
-const { projection } = scaleSubresource(PATHS, {});
+const { projection } = scaleSubresource(PATHS, {}, new Map());
 const parent = (more: object): KubeObject => ({ metadata: { name: "n", namespace: "ns", uid: "u" }, ...more });
 const body = (replicas?: number): KubeObject => ({ metadata: {}, spec: replicas === undefined ? {} : { replicas } });
 

@@ -1,15 +1,18 @@
 /** The `scale` sub-resource of custom resources: an autoscaling/v1 Scale at paths that the definition names (spec: apiserver 8.8). */
+import { fieldElement } from "../api/apply/field-set.ts";
+import type { ReplicasPaths } from "../api/apply/scale-owners.ts";
 import { invalidValue } from "../api/field-errors.ts";
 import { printGo } from "../api/go-print.ts";
 import { goQuote } from "../api/go-quote.ts";
 import { isObject, newObject, own } from "../api/json/index.ts";
-import type { JSONObject, JSONValue, KubeObject } from "../api/meta.ts";
+import { apiVersionOf, type JSONObject, type JSONValue, type KubeObject } from "../api/meta.ts";
 import { badRequest, type FieldError, internalError, StatusError } from "../api/status.ts";
 import { STATUS_VERBS } from "../kinds/define.ts";
 import type { CustomResourceSubresourceScale, Scale } from "../kinds/generated/types.ts";
 import { codecFor } from "../kinds/tables.ts";
 import type { Strategy, Subresource } from "../server/resource.ts";
 import { scaleColumns } from "./columns.ts";
+import type { Digest } from "./digest.ts";
 
 const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
 /** Stands for no number of replicas while a patch is made. */
@@ -106,8 +109,22 @@ function scaleOf(parent: KubeObject, paths: CustomResourceSubresourceScale, miss
   };
 }
 
-/** `strategy`: the rules of updating the parent. */
-export function scaleSubresource(paths: CustomResourceSubresourceScale, strategy: Strategy): Subresource {
+/** Where each version of a definition keeps its replicas. */
+export function replicasPathsOf({ group, versions }: Digest): ReplicasPaths {
+  return new Map(
+    versions.map(({ name, scale }) => [
+      apiVersionOf({ group, version: name }),
+      scale && stepsOf(scale.specReplicasPath).map(fieldElement),
+    ]),
+  );
+}
+
+/** `strategy`: the rules of updating the parent. `replicas`: of all versions of the definition. */
+export function scaleSubresource(
+  paths: CustomResourceSubresourceScale,
+  strategy: Strategy,
+  replicas: ReplicasPaths,
+): Subresource {
   return {
     name: "scale",
     verbs: STATUS_VERBS,
@@ -116,6 +133,7 @@ export function scaleSubresource(paths: CustomResourceSubresourceScale, strategy
     table: scaleColumns(paths),
     strategy,
     projection: {
+      replicas,
       get(parent) {
         const scale = scaleOf(parent, paths, UNSET);
         if ((scale as Scale).spec?.replicas === UNSET) {

@@ -1,4 +1,5 @@
 /** What a resource is to the server: its names, codec, rules and columns, and what answers its verbs. */
+import type { ReplicasPaths } from "../api/apply/scale-owners.ts";
 import type { Clock, Random } from "../api/clock.ts";
 import type { ObjectCodec } from "../api/codec.ts";
 import type { GroupVersionKind, JSONObject, JSONValue, KubeList, KubeObject, ObjectMeta } from "../api/meta.ts";
@@ -93,6 +94,8 @@ export interface Subresource<T extends KubeObject = KubeObject> {
     get?(parent: T): KubeObject;
     /** Changes `parent` in place. */
     write(parent: T, body: KubeObject): FieldError[];
+    /** Where the parent keeps the one field that is owned here; without it nobody can apply. */
+    readonly replicas?: ReplicasPaths;
   };
   /** For a create-only sub-resource that stores nothing itself (`token`). */
   create?(context: RequestContext, parent: T, body: KubeObject): Promise<KubeObject> | KubeObject;

@@ -52,7 +52,8 @@ function bare(object: KubeObject): JSONObject {
   return { ...rest, metadata: meta as JSONObject };
 }
 
-function decoded(entries: readonly ManagedFieldsEntry[] | undefined): Owners | undefined {
+/** undefined for entries that no server writes. */
+export function decoded(entries: readonly ManagedFieldsEntry[] | undefined): Owners | undefined {
   try {
     return decodeManaged(entries);
   } catch (error) {
@@ -100,6 +101,14 @@ export function trackUpdate(write: ManagedWrite, object: KubeObject, old: KubeOb
   }
 }
 
+/** Whom an apply meets: those noted in the object, or, before the first, one owner of all that is there. Throws a ManagedFieldsError. */
+export function ownersOf(write: ManagedWrite, live: KubeObject): Owners {
+  const owners = decodeManaged(live.metadata.managedFields);
+  if (owners.size > 0) return owners;
+  const current = bare(live);
+  return afterUpdate(writeOf(write, "Update", BEFORE_FIRST_APPLY), empty(current), current, owners);
+}
+
 export interface ApplyOutcome {
   /** As applied, without defaults; undefined when the live object has all of it already. */
   readonly object: JSONObject | undefined;
@@ -115,10 +124,7 @@ export function applyConfiguration(
   force: boolean,
 ): ApplyOutcome {
   const current = bare(live);
-  let owners = decodeManaged(live.metadata.managedFields);
-  if (owners.size === 0)
-    owners = afterUpdate(writeOf(write, "Update", BEFORE_FIRST_APPLY), empty(current), current, owners);
-  const outcome = attempt(write, current, config, owners, force);
+  const outcome = attempt(write, current, config, ownersOf(write, live), force);
   if (write.manager === "kubectl") rewriteLastApplied(outcome.object ?? current, config);
   return outcome;
 }

@@ -1,4 +1,6 @@
 /** The `scale` sub-resource of workloads: an autoscaling/v1 Scale read from and written into the parent. */
+import { fieldElement } from "../../api/apply/field-set.ts";
+import type { ReplicasPaths } from "../../api/apply/scale-owners.ts";
 import { invalidValue } from "../../api/field-errors.ts";
 import type { KubeObject } from "../../api/meta.ts";
 import { labelSelectorFromObject } from "../../api/selectors.ts";
@@ -9,6 +11,10 @@ import type { Deployment, ReplicaSet, Scale } from "../generated/types.ts";
 import { codecFor } from "../tables.ts";
 
 const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
+
+const IN_SPEC = [fieldElement("spec"), fieldElement("replicas")];
+/** Every version of the group that ever was keeps it in the same place. */
+const REPLICAS: ReplicasPaths = new Map(["apps/v1beta1", "apps/v1beta2", "apps/v1"].map((name) => [name, IN_SPEC]));
 
 /** What a negative number is told. */
 export const NOT_NEGATIVE = "must be greater than or equal to 0";
@@ -53,6 +59,7 @@ export function scaleSubresource<T extends Deployment | ReplicaSet>(strategy: St
     table: TABLE,
     strategy,
     projection: {
+      replicas: REPLICAS,
       read,
       write(parent, body) {
         const replicas = (body as Scale).spec?.replicas ?? 0;
