@@ -59,6 +59,8 @@ export interface Aggregator {
   /** APIServices whose discovery was not tried yet; empty 10 s after the start at the latest (for `/readyz`). */
   untried(): readonly string[];
   remote(name: string): RemoteService | undefined;
+  /** Asks every remote server again: how this server shows itself has changed. */
+  recheck(): void;
 }
 
 /** How long readiness waits for discovery, milliseconds. */
@@ -169,6 +171,9 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     dialer,
     resolve,
     remote,
+    recheck() {
+      for (const name of remotes.keys()) availability.doubt(name);
+    },
     untried() {
       if (clock.monotonic() - started >= READINESS) return [];
       return [...remotes.values()].filter(({ tried }) => !tried).map(({ name }) => name);

@@ -4,6 +4,7 @@ import { enableCompileCache } from "node:module";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { TENON_VERSION } from "../controlplane/version.ts";
 import { METRICS_SERVER_FLAGS } from "../metrics-server/flags.ts";
+import { addAggregationFlags } from "./aggregation-flags.ts";
 import { addAuthFlags } from "./auth-flags.ts";
 import { addAutoscalerFlags } from "./autoscaler-flags.ts";
 import { stayAlive } from "./lifetime.ts";
@@ -26,13 +27,6 @@ function nodes(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < 1 || value > MOST_NODES)
     throw new InvalidArgumentError(`a number of nodes is a whole number from 1 to ${MOST_NODES}.`);
-  return value;
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0)
-    throw new InvalidArgumentError("a number of seconds above 0 is expected.");
   return value;
 }
 
@@ -65,7 +59,7 @@ const program = new Command("tenon")
   .showHelpAfterError()
   .hook("preAction", stayAlive);
 
-addAutoscalerFlags(withStore(addAuthFlags(program.command("up"))))
+addAutoscalerFlags(withStore(addAggregationFlags(addAuthFlags(program.command("up")))))
   .description("start everything: API server, controllers, this machine as a node, metrics-server")
   .addOption(new Option("--port <port>", "of the API server, on 127.0.0.1").argParser(port).default(6443))
   .addOption(dataDir())
@@ -74,7 +68,7 @@ addAutoscalerFlags(withStore(addAuthFlags(program.command("up"))))
   .addOption(logLevel("error"))
   .action(async (options) => (await import("./up.ts")).up(options));
 
-withStore(addAuthFlags(program.command("apiserver")))
+withStore(addAggregationFlags(addAuthFlags(program.command("apiserver"))))
   .description("the main API server")
   .addOption(new Option("--port <port>", "to serve on").argParser(port).default(6443))
   .option("--bind-address <address>", "to serve on", "127.0.0.1")
@@ -83,12 +77,8 @@ withStore(addAuthFlags(program.command("apiserver")))
   .option("--pki-dir <folder>", "keys and certificates, shared by all servers of a cluster; default <data-dir>/pki")
   .option("--token-auth-file <file>", "static tokens, as kube-apiserver reads them")
   .option("--no-anonymous-auth", "refuse requests without credentials")
-  .option("--no-enable-aggregator-routing", "reach services of APIServices by cluster address, not by endpoint")
   .option("--allow-loopback-endpoints", "endpoints may be on 127.0.0.0/8: a cluster on one machine", false)
   .option("--aggregator-default-ca <file>", "trusted beside the system's roots for APIServices without a caBundle")
-  .addOption(
-    new Option("--request-timeout <seconds>", "for requests that are not long-running").argParser(seconds).default(60),
-  )
   .addOption(logLevel())
   .action(async (options) => (await import("./apiserver.ts")).runAPIServer(options));
 

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import pc from "picocolors";
+import { type AggregationFlags, aggregationArguments, checkAggregationFlags } from "./aggregation-flags.ts";
 import { type AuthFlags, authArguments } from "./auth-flags.ts";
 import { type AutoscalerFlags, autoscalerArguments } from "./autoscaler-flags.ts";
 import { type DataDir, openDataDir, PARTS, type ProcessName } from "./data-dir.ts";
@@ -10,7 +11,7 @@ import { onEndSignal, type ReadyMessage } from "./lifetime.ts";
 import type { LogLevel } from "./logging.ts";
 import { etcdAddress, type StoreOptions } from "./store.ts";
 
-export interface UpOptions extends AuthFlags, AutoscalerFlags, StoreOptions {
+export interface UpOptions extends AggregationFlags, AuthFlags, AutoscalerFlags, StoreOptions {
   readonly port: number;
   readonly dataDir: string;
   /** Start a part again when it ends by itself. */
@@ -71,6 +72,7 @@ function argumentsOf(part: ProcessName, options: UpOptions, dir: DataDir): strin
         ...common,
         ...["--port", String(options.port), ...storeArguments(options)],
         ...authArguments(options),
+        ...aggregationArguments(options),
         ...["--allow-loopback-endpoints", "--aggregator-default-ca", `${dir.pki}/ca.crt`],
       ];
     case "controllers":
@@ -106,6 +108,8 @@ function storeArguments(options: StoreOptions): string[] {
 export async function up(options: UpOptions): Promise<void> {
   // A bad address is refused before anything starts.
   etcdAddress(options);
+  const { errors } = checkAggregationFlags(options);
+  if (errors.length > 0) throw new Error(errors.join("\n"));
   const dir = openDataDir(options.dataDir);
   const running = new Map<ProcessName, Running>();
   const parts: readonly ProcessName[] = options.demo ? [...PARTS, "simulation"] : PARTS;

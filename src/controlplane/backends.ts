@@ -30,6 +30,7 @@ export interface BackendOptions {
   readonly random: Random;
   /** Shown in OpenAPI documents. */
   readonly serverVersion: string;
+  readonly minRequestTimeoutSeconds?: number;
 }
 
 /** Bytes of derived encodings kept over all kinds. */
@@ -67,6 +68,9 @@ export function builtinBackends(options: BackendOptions): Backend[] {
       clock,
       random,
       encodings,
+      ...(options.minRequestTimeoutSeconds !== undefined && {
+        minRequestTimeoutSeconds: options.minRequestTimeoutSeconds,
+      }),
       openapi: lazyDocument(() =>
         builtinDocument(
           { group, version },

@@ -9,7 +9,6 @@ import { autoRegistration } from "../aggregator/registration.ts";
 import type { Clock, Random } from "../api/clock.ts";
 import { systemClock, systemRandom } from "../api/machine.ts";
 import { apiVersionOf } from "../api/meta.ts";
-import { DEFAULT_IDENTITY_HEADERS } from "../auth/delegated/request-header.ts";
 import { impersonationFilter } from "../auth/impersonation.ts";
 import type { PKI } from "../auth/pki/pki.ts";
 import { reconcilePolicy } from "../auth/rbac/policy.ts";
@@ -37,10 +36,11 @@ import { bootstrapSeeds } from "./bootstrap-objects.ts";
 import { candidate } from "./controllers.ts";
 import { DEFINITIONS, definitionsLoaded, openDefinitions } from "./definitions.ts";
 import { startHooks } from "./hooks.ts";
-import { type AuthorizationMode, createIdentity } from "./identity.ts";
+import { type AuthorizationMode, createIdentity, OWN_FRONT_PROXY } from "./identity.ts";
 import { storeListers } from "./listers.ts";
 import { plantSeeds } from "./seed.ts";
 import { keepServerAddress, MASTER_LEASES } from "./server-addresses.ts";
+import { fixedTrust, type TrustSources } from "./trust-sources.ts";
 import { versionInfo } from "./version.ts";
 
 export interface ControlPlaneOptions {
@@ -64,10 +64,18 @@ export interface ControlPlaneOptions {
   readonly allowLoopbackEndpoints?: boolean;
   /** PEM, trusted beside the system's roots for APIServices without a bundle. */
   readonly aggregatorDefaultCA?: string;
+  /** Keys and authorities that may change while the server runs; without, those of the PKI. The caller closes it. */
+  readonly trust?: TrustSources;
+  /** Answer redirects of extension servers with 502 instead of passing them on. Default true. */
+  readonly rejectForwardingRedirects?: boolean;
   /** Show clients what an extension server last served while it does not answer. Default false. */
   readonly showLastKnownDiscovery?: boolean;
   /** Default 60 s. */
   readonly requestTimeoutMilliseconds?: number;
+  /** Watches of built-in kinds without a timeout end after one to two times this long. Default 1800. */
+  readonly minRequestTimeoutSeconds?: number;
+  /** Share of HTTP/2 requests after which a client is asked to connect anew, perhaps to another server. Default 0. */
+  readonly goawayChance?: number;
 }
 
 export interface ControlPlane {
@@ -155,8 +163,10 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
   opened.defer(() => state.close());
   const listers = storeListers(state, builtins, trouble("lister"));
   opened.defer(() => listers.close());
+  const trust = options.trust ?? fixedTrust(pki, OWN_FRONT_PROXY, options.aggregatorDefaultCA);
   const identity = createIdentity({
     pki,
+    trust,
     listers,
     clock,
     random,
@@ -193,6 +203,9 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     clock,
     random,
     serverVersion: versionInfo.gitVersion,
+    ...(options.minRequestTimeoutSeconds !== undefined && {
+      minRequestTimeoutSeconds: options.minRequestTimeoutSeconds,
+    }),
   });
   routes.batch(() => {
     for (const backend of backends) {
@@ -233,12 +246,13 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     clock,
     random,
     logger,
-    tls: { cert: pki.serving.cert, key: pki.serving.keyPEM },
+    tls: trust.serving(),
     anonymous: options.anonymous ?? true,
     healthChecks: checks,
     version: versionInfo,
     metrics,
     discovery: { serverAddress: () => addressText(server.address) },
+    goawayChance: options.goawayChance ?? 0,
     ...(options.requestTimeoutMilliseconds !== undefined && {
       deadlines: { requestTimeout: options.requestTimeoutMilliseconds },
     }),
@@ -266,8 +280,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     onLeading: () => {},
     onError: trouble("availability-lease"),
   });
-  // One object: what is derived from it is derived once.
-  const frontProxy = { cert: pki.frontProxyClient.cert, key: pki.frontProxyClient.keyPEM };
+  const ownHeaders = identityHeaders(trust.requestHeader());
   const aggregator = createAggregator({
     mayWrite: () => !shared || election.leading,
     clock,
@@ -281,8 +294,10 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     routing: options.routing ?? "endpoint",
     allowLoopbackEndpoints: options.allowLoopbackEndpoints ?? false,
     showLastKnown: options.showLastKnownDiscovery ?? false,
-    clientCertificate: () => frontProxy,
-    defaultCA: () => options.aggregatorDefaultCA,
+    clientCertificate: trust.proxyClient,
+    defaultCA: trust.defaultCA,
+    ...(ownHeaders !== undefined && { credentials: ownHeaders }),
+    rejectRedirects: options.rejectForwardingRedirects ?? true,
     // What is wrong with an extension server stands in its APIService; the log keeps the stages.
     onError: (error, where) =>
       logger.info({ code: "aggregator", where, error: String(error) }, "an extension server did not answer"),
@@ -319,14 +334,15 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     stopping.abort(new Error("the server stops"));
     server.stop();
   });
-  const trust = () => ({
-    clientCA: pki.ca.cert,
-    requestHeader: {
-      ca: pki.frontProxyCA.cert,
-      allowedNames: identity.requestHeaderAllowedNames,
-      ...DEFAULT_IDENTITY_HEADERS,
-    },
-  });
+  const published = () => ({ clientCA: trust.clientCA(), requestHeader: trust.requestHeader() });
+  opened.defer(
+    trust.onChange(() => {
+      logger.info({ code: "trust-changed" }, "keys or authorities were replaced");
+      server.setCertificate(trust.serving());
+      aggregator.recheck();
+      publishTrust(loopback, published(), clock.now()).catch(trouble("trust"));
+    }),
+  );
 
   const seeds = bootstrapSeeds(builtins, backends);
   const differing = await plantSeeds(
@@ -344,7 +360,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     hooks.run("bootstrap-controller", () => {}),
     hooks.run("start-cluster-authentication-info-controller", async () => {
       // What is there may be unreadable, or another server may be writing it: who starts can be asked to repair it.
-      await publishTrust(loopback, trust(), clock.now()).catch((error: unknown) => {
+      await publishTrust(loopback, published(), clock.now()).catch((error: unknown) => {
         trustPublished = false;
         trouble("trust")(error);
       });
@@ -375,7 +391,8 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     keepNamespaces(loopback, clock, stopping.signal, trouble("namespaces")),
     // The first round was just now.
     clock.sleep(trustPublished ? TRUST_INTERVAL : TRUST_RETRY, stopping.signal).then(
-      () => keepTrustPublished({ client: loopback, clock, ours: trust, onError: trouble("trust") }, stopping.signal),
+      () =>
+        keepTrustPublished({ client: loopback, clock, ours: published, onError: trouble("trust") }, stopping.signal),
       () => {},
     ),
   );
@@ -412,6 +429,19 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
       return closing;
     },
   };
+}
+
+/** What authentication consumes beside the standard names, in lower case; prefixes end in `*`. Undefined for nothing. */
+function identityHeaders(names: ReturnType<TrustSources["requestHeader"]>): ReadonlySet<string> | undefined {
+  const { usernameHeaders, uidHeaders, groupHeaders, extraHeaderPrefixes } = names;
+  const all = [
+    ...usernameHeaders,
+    ...uidHeaders,
+    ...groupHeaders,
+    ...extraHeaderPrefixes.map((prefix) => `${prefix}*`),
+  ];
+  const own = all.map((name) => name.toLowerCase()).filter((name) => !name.startsWith("x-remote-"));
+  return own.length === 0 ? undefined : new Set(own);
 }
 
 /** Rejects when `work` takes longer than `milliseconds`; the work goes on. */

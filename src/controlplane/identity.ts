@@ -4,11 +4,16 @@ import type { KubeObject } from "../api/meta.ts";
 import { alwaysAllow, alwaysDeny, authorizerUnion, privilegedGroups } from "../auth/delegated/authorizers.ts";
 import { bearerAuthenticator, webSocketAuthenticator } from "../auth/delegated/bearer.ts";
 import { clientCertificateAuthenticator } from "../auth/delegated/client-certificate.ts";
-import { DEFAULT_IDENTITY_HEADERS, requestHeaderAuthenticator } from "../auth/delegated/request-header.ts";
+import {
+  DEFAULT_IDENTITY_HEADERS,
+  type RequestHeaderConfig,
+  requestHeaderAuthenticator,
+} from "../auth/delegated/request-header.ts";
 import { cachedTokens } from "../auth/delegated/token-cache.ts";
+import type { RequestHeaderTrust } from "../auth/delegated/trust-config.ts";
 import { authenticatorUnion, tokenUnion } from "../auth/delegated/union.ts";
 import { FRONT_PROXY_CLIENT_NAME, type PKI } from "../auth/pki/pki.ts";
-import { checkTrustRoots, TrustPool } from "../auth/pki/trust-pool.ts";
+import { TrustPool } from "../auth/pki/trust-pool.ts";
 import { type RBACAuthorizer, rbacAuthorizer } from "../auth/rbac/authorizer.ts";
 import { tokenIssuer } from "../auth/tokens/service-account-issuer.ts";
 import { serviceAccountTokens } from "../auth/tokens/service-account-tokens.ts";
@@ -19,9 +24,11 @@ import type { Authenticator, TokenAuthenticator, UserInfo } from "../server/iden
 import type { Logger } from "../server/logger.ts";
 import type { RequestContext } from "../server/resource.ts";
 import type { Listers } from "./listers.ts";
+import type { TrustSources } from "./trust-sources.ts";
 
 export interface IdentityOptions {
   readonly pki: PKI;
+  readonly trust: Pick<TrustSources, "clientCA" | "requestHeader">;
   readonly listers: Listers;
   readonly clock: Clock;
   readonly random: Random;
@@ -51,7 +58,6 @@ export interface Identity {
   readonly tokens: TokenAuthenticator;
   readonly authorizer: Authorizer;
   readonly rbac: RBACAuthorizer;
-  readonly requestHeaderAllowedNames: readonly string[];
   createToken(context: RequestContext, account: KubeObject, body: KubeObject): Promise<KubeObject>;
 }
 
@@ -59,11 +65,12 @@ export interface Identity {
 const TOKEN_CACHE = { success: 10_000 };
 
 export function createIdentity(options: IdentityOptions): Identity {
-  const { pki, listers, clock, random, logger, issuer } = options;
-  const allowedNames = [FRONT_PROXY_CLIENT_NAME];
-  checkTrustRoots(pki.ca.cert, pki.frontProxyCA.cert, allowedNames);
-  const clients = new TrustPool(pki.ca.cert, clock);
-  const frontProxy = { pool: new TrustPool(pki.frontProxyCA.cert, clock), allowedNames, ...DEFAULT_IDENTITY_HEADERS };
+  const { pki, trust, listers, clock, random, logger, issuer } = options;
+  const clients = derived(trust.clientCA, (bundle) => new TrustPool(bundle, clock));
+  const frontProxies = derived(
+    trust.requestHeader,
+    ({ ca, ...headers }): RequestHeaderConfig => ({ ...headers, pool: new TrustPool(ca, clock) }),
+  );
   const audiences = [issuer];
   const bound = {
     secrets: listers.of("", "secrets"),
@@ -87,8 +94,8 @@ export function createIdentity(options: IdentityOptions): Identity {
   const tokens = cachedTokens(tokenUnion(kinds), { clock, ...TOKEN_CACHE });
   const authenticator = authenticatorUnion(
     [
-      requestHeaderAuthenticator(() => frontProxy),
-      clientCertificateAuthenticator(() => clients),
+      requestHeaderAuthenticator(frontProxies),
+      clientCertificateAuthenticator(clients),
       bearerAuthenticator(tokens, audiences),
       webSocketAuthenticator(tokens, audiences),
     ],
@@ -112,7 +119,6 @@ export function createIdentity(options: IdentityOptions): Identity {
     tokens,
     authorizer: authorizerUnion([privilegedGroups(), ...options.authorizers.map((mode) => authorizerOf(mode, rbac))]),
     rbac,
-    requestHeaderAllowedNames: allowedNames,
     createToken: tokenRequest({
       issuer: tokenIssuer({ issuer, key: pki.serviceAccountKey, clock, random }),
       audiences,
@@ -120,6 +126,26 @@ export function createIdentity(options: IdentityOptions): Identity {
     }),
   };
 }
+
+/** Made anew when its source says something else: connections are then verified once more, so that an authority that is gone counts no longer. */
+function derived<T, R>(source: () => T, make: (value: T) => R): () => R {
+  let from = source();
+  let made = make(from);
+  return () => {
+    const now = source();
+    if (now !== from) {
+      made = make(now);
+      from = now;
+    }
+    return made;
+  };
+}
+
+/** Of a control plane that makes its own front proxy. */
+export const OWN_FRONT_PROXY: Omit<RequestHeaderTrust, "ca"> = {
+  allowedNames: [FRONT_PROXY_CLIENT_NAME],
+  ...DEFAULT_IDENTITY_HEADERS,
+};
 
 function authorizerOf(mode: AuthorizationMode, rbac: Authorizer): Authorizer {
   switch (mode) {

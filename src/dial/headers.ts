@@ -127,7 +127,7 @@ export interface RequestHeaderOptions {
   readonly clientAddress: string;
   /** The path as it is sent, without the query. */
   readonly path: string;
-  /** Names, in lower case, that authentication consumes beside the standard ones. */
+  /** Names, in lower case, that authentication consumes beside the standard ones; prefixes end in `*`. */
   readonly credentials?: ReadonlySet<string>;
   /** The protocols asked for: `Connection` and `Upgrade` stay, no X-Forwarded-Uri, -Host and -Proto are set (spec: aggregation 3.8). */
   readonly upgrade?: string;
@@ -178,11 +178,10 @@ export function requestHeaders(options: RequestHeaderOptions): string[] {
   return out;
 }
 
-/** Configured names, and names that begin with a configured prefix, which ends in `-`. */
 function isCredential(name: string, credentials: ReadonlySet<string>): boolean {
   const lower = name.toLowerCase();
   if (credentials.has(lower)) return true;
-  for (const one of credentials) if (one.endsWith("-") && lower.startsWith(one)) return true;
+  for (const one of credentials) if (one.endsWith("*") && lower.startsWith(one.slice(0, -1))) return true;
   return false;
 }
 

@@ -31,7 +31,7 @@ export interface ProxyOptions {
   readonly breaker: Breaker;
   /** Answer redirects with 502 instead of passing them on. Default true. */
   readonly rejectRedirects?: boolean;
-  /** Names, in lower case, that authentication consumes beside the standard ones. */
+  /** Names, in lower case, that authentication consumes beside the standard ones; prefixes end in `*`. */
   readonly credentials?: ReadonlySet<string>;
   /** Told of every failure, with the exchange it belongs to: the reason stays with the operator. */
   onError?(exchange: Exchange, error: Error): void;

@@ -11,6 +11,7 @@ import { authorization } from "./filters/authorization.ts";
 import { cacheControl } from "./filters/cache-control.ts";
 import { chain } from "./filters/chain.ts";
 import { type DeadlineOptions, deadline } from "./filters/deadline.ts";
+import { goaway } from "./filters/goaway.ts";
 import { type MaxInFlightOptions, maxInFlight } from "./filters/max-in-flight.ts";
 import { muxComplete } from "./filters/mux-complete.ts";
 import { panicRecovery } from "./filters/panic-recovery.ts";
@@ -48,6 +49,8 @@ export interface ServerOptions {
   readonly version?: VersionInfo;
   readonly discovery?: DiscoveryOptions;
   readonly metrics?: Metrics;
+  /** Share of HTTP/2 requests after which a client is asked to connect anew. Default 0. */
+  readonly goawayChance?: number;
 }
 
 export interface ListenAddress {
@@ -129,6 +132,7 @@ export function createServer(options: ServerOptions): Server {
       mux.filter,
       withRequestInfo({ isRemote: remote }),
       cacheControl,
+      options.goawayChance ? goaway(options.goawayChance, random) : undefined,
       waitGroup.filter,
       deadline({ clock, ...options.deadlines, isRemote: remote }),
       authentication({ authenticator: options.authenticator, anonymous: options.anonymous ?? true, logger }),

@@ -9,6 +9,7 @@ import { memoryPKI, type PKI } from "../auth/pki/pki.ts";
 import type { Client } from "../client/client.ts";
 import { type ControlPlane, openControlPlane } from "../controlplane/control-plane.ts";
 import { runControllers } from "../controlplane/controllers.ts";
+import type { TrustSources } from "../controlplane/trust-sources.ts";
 import type { UserInfo } from "../server/identity.ts";
 import type { Logger } from "../server/logger.ts";
 import type { Engine } from "../store/engine.ts";
@@ -30,6 +31,8 @@ export interface TestControlPlaneOptions {
   readonly workloads?: boolean;
   /** Keys and certificates of another control plane; making them takes most of a start. */
   readonly pki?: PKI;
+  /** Keys and authorities that change while the server runs, instead of what `pki` holds. */
+  readonly trust?: TrustSources;
   readonly logger?: Logger;
   readonly requestTimeoutMilliseconds?: number;
   /** As for `tenon up`: reach Services by their endpoints (default), or by their cluster address and external name. */
@@ -69,6 +72,7 @@ export async function startControlPlane(options: TestControlPlaneOptions = {}): 
     random,
     allowLoopbackEndpoints: true,
     aggregatorDefaultCA: pki.ca.cert,
+    ...(options.trust !== undefined && { trust: options.trust }),
     ...(options.logger !== undefined && { logger: options.logger }),
     ...(options.routing !== undefined && { routing: options.routing }),
     ...(options.requestTimeoutMilliseconds !== undefined && {

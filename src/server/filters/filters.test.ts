@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { seededRandom } from "../../api/simulated.ts";
+import type { Exchange } from "../exchange.ts";
+import { goaway } from "./goaway.ts";
 import { warningHeaders } from "./warnings.ts";
 
 describe("warningHeaders", () => {
@@ -24,5 +27,22 @@ describe("warningHeaders", () => {
   it("never splits a character in two", () => {
     const [first] = warningHeaders(["😀".repeat(5000)]);
     expect(first).toBe(`299 - "${"😀".repeat(256)}"`);
+  });
+});
+
+describe("goaway", () => {
+  it.each([
+    ["h2", 1, "close"],
+    ["h2", 0, undefined],
+    ["h1", 1, undefined],
+  ] as const)("%s with a chance of %i", async (transport, chance, expected) => {
+    const set = new Map<string, string>();
+    const exchange = {
+      peer: { transport },
+      response: { setHeader: (name: string, value: string) => set.set(name, value) },
+    } as unknown as Exchange;
+    let served = 0;
+    await goaway(chance, seededRandom(1))(exchange, () => void served++);
+    expect([set.get("Connection"), served]).toEqual([expected, 1]);
   });
 });
