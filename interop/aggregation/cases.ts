@@ -1,4 +1,6 @@
 /** All cases, in the order of their numbers. */
+import { SERVICES } from "./availability.ts";
+import { PROBES } from "./availability-probe.ts";
 import type { Case } from "./case.ts";
 import { PROXY } from "./proxy.ts";
 import { CONNECTIONS } from "./proxy-connections.ts";
@@ -8,6 +10,7 @@ import { RESOURCE } from "./resource.ts";
 
 export const SECTIONS: readonly { readonly title: string; readonly cases: readonly Case[] }[] = [
   { title: "Resource and validation", cases: RESOURCE },
+  { title: "Availability", cases: inOrder(SERVICES, PROBES) },
   { title: "Proxy", cases: inOrder(PROXY, STREAMS, CONNECTIONS, ROUTES) },
 ];
 
