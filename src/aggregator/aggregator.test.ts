@@ -183,6 +183,7 @@ async function world(
       unavailable: (name, value) => (value === undefined ? gauges.delete(name) : gauges.set(name, value)),
       becameUnavailable: (name, reason) => counted.push(`${name} ${reason}`),
       missingSAN: () => counted.push("missing SAN"),
+      terminated: ({ resource }, code) => counted.push(`${resource} ${code}`),
       proxyFailed: () => {},
     },
     ...options,
@@ -418,8 +419,9 @@ describe("availability by probe", () => {
   it("forced to be available, a garbage caBundle is a 500", async () => {
     const forced = apiService(undefined, { caBundle: Buffer.from("garbage").toString("base64") });
     forced.status = { conditions: [{ type: "Available", status: "True" }] };
-    const { get } = await world({ apiServices: [forced], slices: [slice(1)] });
+    const { get, counted } = await world({ apiServices: [forced], slices: [slice(1)] });
     const answer = await get(`/apis/${GROUP}/v1/jokes`);
+    expect(counted).toContain("jokes 500");
     expect([answer.status, answer.text]).toEqual([
       500,
       "unable to load root certificates: unable to parse bytes as PEM block\n",

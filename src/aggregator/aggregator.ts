@@ -13,6 +13,7 @@ import {
   type ServiceResolver,
 } from "../dial/index.ts";
 import type { APIService, EndpointSlice, Service } from "../kinds/generated/types.ts";
+import type { Exchange } from "../server/exchange.ts";
 import type { RouteTable } from "../server/routes.ts";
 import { APISERVICES, claimOf, nameOf, serviceOf } from "./api-service.ts";
 import { availabilityController } from "./availability.ts";
@@ -84,7 +85,9 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     ...loopbackAllowed,
     ...(options.loopback !== undefined && { loopback: options.loopback }),
   });
+  const onTerminated = ({ info }: Exchange, code: number) => metrics.terminated(info, code);
   const proxy = createProxy({
+    onTerminated,
     clock,
     dialer,
     breaker,
@@ -151,7 +154,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     remotes.set(name, added);
     routes.setBackend(
       keyOf(name),
-      remoteBackend(added, { proxy, resolve, showLastKnown: options.showLastKnown ?? false }),
+      remoteBackend(added, { proxy, resolve, onTerminated, showLastKnown: options.showLastKnown ?? false }),
     );
     ask(name);
   }

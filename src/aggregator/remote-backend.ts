@@ -7,13 +7,18 @@ import type { RemoteService } from "./remote-service.ts";
 export interface RemoteBackendOptions {
   readonly proxy: ReverseProxy;
   readonly resolve: ServiceResolver;
+  /** Told of requests that were answered here because it is not available. */
+  onTerminated?(exchange: Exchange, code: number): void;
   /** Show what it last served while it does not answer, instead of nothing. Upstream shows nothing. */
   readonly showLastKnown?: boolean;
 }
 
 export function remoteBackend(remote: RemoteService, options: RemoteBackendOptions): Backend {
   const forward = (exchange: Exchange, query?: string): Promise<void> | void => {
-    if (!remote.available) return textError(exchange, 503, "service unavailable");
+    if (!remote.available) {
+      options.onTerminated?.(exchange, 503);
+      return textError(exchange, 503, "service unavailable");
+    }
     const { namespace, name, port } = remote.service;
     return options.proxy(exchange, {
       resolve: () => options.resolve(namespace, name, port),

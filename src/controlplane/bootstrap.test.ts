@@ -142,6 +142,28 @@ describe("what is there stays", () => {
   });
 });
 
+it("counts under the names upstream gives the aggregator's figures", async () => {
+  const user = { name: "a", uid: "", groups: ["system:masters"], extra: {} };
+  const answer = await plane.server.inMemory(user).request({ method: "GET", path: "/metrics" });
+  let text = "";
+  for await (const chunk of answer.body) text += Buffer.from(chunk).toString();
+  const names = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
+  expect(names).toEqual(
+    expect.arrayContaining([
+      "aggregator_unavailable_apiservice gauge",
+      "aggregator_unavailable_apiservice_total counter",
+      "aggregator_discovery_aggregation_count_total counter",
+      "aggregator_discovery_nopeer_requests_total counter",
+      "aggregator_discovery_peer_aggregated_cache_hits_total counter",
+      "aggregator_discovery_peer_aggregated_cache_misses_total counter",
+      "apiserver_kube_aggregator_x509_missing_san_total counter",
+      "apiserver_kube_aggregator_x509_insecure_sha1_total counter",
+      "apiserver_request_terminations_total counter",
+    ]),
+  );
+  expect(text).toContain('aggregator_unavailable_apiservice{name="v1."} 0');
+});
+
 describe("readiness", () => {
   it("names what it waited for as upstream does, in its order", async () => {
     const report = await plane.server.inMemory({ name: "a", uid: "", groups: ["system:masters"], extra: {} });
@@ -153,11 +175,19 @@ describe("readiness", () => {
       "ping",
       "log",
       "etcd",
+      "etcd-readiness",
       "informer-sync",
+      "poststarthook/start-apiserver-admission-initializer",
+      "poststarthook/generic-apiserver-start-informers",
+      "poststarthook/start-apiextensions-informers",
+      "poststarthook/start-apiextensions-controllers",
+      "poststarthook/crd-informer-synced",
       "poststarthook/start-system-namespaces-controller",
       "poststarthook/start-cluster-authentication-info-controller",
+      "poststarthook/storage-readiness",
       "poststarthook/rbac/bootstrap-roles",
       "poststarthook/bootstrap-controller",
+      "poststarthook/aggregator-reload-proxy-client-cert",
       "poststarthook/start-kube-aggregator-informers",
       "poststarthook/apiservice-status-local-available-controller",
       "poststarthook/apiservice-status-remote-available-controller",
@@ -165,6 +195,7 @@ describe("readiness", () => {
       "poststarthook/apiservice-discovery-controller",
       "poststarthook/kube-apiserver-autoregistration",
       "autoregister-completion",
+      "poststarthook/apiservice-openapi-controller",
       "poststarthook/apiservice-openapiv3-controller",
       "shutdown",
     ]);

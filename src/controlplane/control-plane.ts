@@ -29,7 +29,7 @@ import type { Engine } from "../store/engine.ts";
 import { type History, openState } from "../store/open-state.ts";
 import type { State } from "../store/state.ts";
 import { type AddressClaims, addressClaims } from "./address-claims.ts";
-import { aggregatorMetrics } from "./aggregator-metrics.ts";
+import { aggregatorMetrics, discoveryMetrics } from "./aggregator-metrics.ts";
 import { builtinBackends } from "./backends.ts";
 import { advertisedAddress, isLoopback, keepNamespaces, publishAddress } from "./bootstrap.ts";
 import { bootstrapSeeds } from "./bootstrap-objects.ts";
@@ -102,16 +102,24 @@ const AVAILABILITY_LEASE = { namespace: "kube-system", name: "tenon-availability
 
 /** In the order in which upstream reports them. */
 const HOOKS = [
+  "start-apiserver-admission-initializer",
+  "generic-apiserver-start-informers",
+  "start-apiextensions-informers",
+  "start-apiextensions-controllers",
+  "crd-informer-synced",
   "start-system-namespaces-controller",
   "start-cluster-authentication-info-controller",
+  "storage-readiness",
   "rbac/bootstrap-roles",
   "bootstrap-controller",
+  "aggregator-reload-proxy-client-cert",
   "start-kube-aggregator-informers",
   "apiservice-status-local-available-controller",
   "apiservice-status-remote-available-controller",
   "apiservice-registration-controller",
   "apiservice-discovery-controller",
   "kube-apiserver-autoregistration",
+  "apiservice-openapi-controller",
   "apiservice-openapiv3-controller",
 ] as const;
 
@@ -217,18 +225,17 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
   const hooks = startHooks(HOOKS);
   const metrics = new Metrics(clock);
   const apiServices = listers.of<APIService>(APISERVICES.group, APISERVICES.resource);
+  const storeAnswers = async () => {
+    await within(clock, STORE_PATIENCE, state.head());
+    return state.trouble;
+  };
   const checks: HealthCheck[] = [
-    {
-      name: "etcd",
-      check: async () => {
-        await within(clock, STORE_PATIENCE, state.head());
-        return state.trouble;
-      },
-    },
+    { name: "etcd", check: storeAnswers },
+    { name: "etcd-readiness", endpoints: ["readyz"], check: storeAnswers },
     // Objects are read from the store's own memory: there is nothing to wait for once it is open.
     { name: "informer-sync", endpoints: ["readyz"], check: () => {} },
-    // All but the last, which upstream adds after the check that follows.
-    ...hooks.checks.slice(0, -1),
+    // All but the last two, which upstream adds after the check that follows.
+    ...hooks.checks.slice(0, -2),
     {
       name: "autoregister-completion",
       check: () => {
@@ -236,7 +243,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
         return missing.length > 0 ? new Error(`missing APIService: [${missing.join(" ")}]`) : undefined;
       },
     },
-    ...hooks.checks.slice(-1),
+    ...hooks.checks.slice(-2),
   ];
   const server = createServer({
     routes,
@@ -251,7 +258,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     healthChecks: checks,
     version: versionInfo,
     metrics,
-    discovery: { serverAddress: () => addressText(server.address) },
+    discovery: { serverAddress: () => addressText(server.address), observe: discoveryMetrics(metrics) },
     goawayChance: options.goawayChance ?? 0,
     ...(options.requestTimeoutMilliseconds !== undefined && {
       deadlines: { requestTimeout: options.requestTimeoutMilliseconds },
@@ -351,7 +358,19 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     clock,
     random,
   );
-  await hooks.run("start-system-namespaces-controller", () => {});
+  // What these wait for was awaited above.
+  for (const hook of [
+    "start-apiserver-admission-initializer",
+    "generic-apiserver-start-informers",
+    "start-apiextensions-informers",
+    "start-apiextensions-controllers",
+    "crd-informer-synced",
+    "start-system-namespaces-controller",
+    "storage-readiness",
+    "aggregator-reload-proxy-client-cert",
+  ]) {
+    await hooks.run(hook, () => {});
+  }
   let trustPublished = true;
   await Promise.all([
     hooks.run("rbac/bootstrap-roles", async () => {
@@ -378,6 +397,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     "apiservice-registration-controller",
     "apiservice-status-local-available-controller",
     "apiservice-status-remote-available-controller",
+    "apiservice-openapi-controller",
     "apiservice-openapiv3-controller",
   ]) {
     await hooks.run(hook, () => {});

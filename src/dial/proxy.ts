@@ -35,6 +35,8 @@ export interface ProxyOptions {
   readonly credentials?: ReadonlySet<string>;
   /** Told of every failure, with the exchange it belongs to: the reason stays with the operator. */
   onError?(exchange: Exchange, error: Error): void;
+  /** Told of requests that were answered here, with their code, because there was nobody to ask. */
+  onTerminated?(exchange: Exchange, code: number): void;
 }
 
 export type ReverseProxy = (exchange: Exchange, target: ProxyTarget) => Promise<void>;
@@ -83,12 +85,14 @@ export function createProxy(options: ProxyOptions): ReverseProxy {
     } catch (error) {
       report(exchange, error);
       if (!(error instanceof TransportError)) throw error;
+      options.onTerminated?.(exchange, 500);
       return textError(exchange, 500, error.message);
     }
     try {
       address = pick(target);
     } catch (error) {
       report(exchange, error);
+      options.onTerminated?.(exchange, 503);
       return textError(exchange, 503, "service unavailable");
     }
     const query = target.query ?? exchange.rawQuery;

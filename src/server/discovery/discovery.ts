@@ -16,6 +16,8 @@ export interface DiscoveryOptions {
   readonly serverAddress?: string | (() => string);
   /** Other encodings of a discovery document, given its canonical JSON. Without it only JSON is offered. */
   encode?(document: { readonly kind: string }, json: Uint8Array, mediaType: OtherForm): Uint8Array;
+  /** Told when an aggregated document was made anew, and when a client asked for this server's own view. */
+  observe?(what: "aggregated" | "nopeer"): void;
 }
 
 interface Document {
@@ -77,7 +79,11 @@ export function discovery(routes: RouteTable, paths: PathTable, options: Discove
     const { response } = exchange;
     if (!aggregated) return legacy(exchange, core ? "api" : "apis", make);
     response.setHeader("Vary", "Accept");
-    const found = document(core ? "api aggregated" : "apis aggregated", (now) => apiGroupDiscoveryList(now, core));
+    if (exchange.header("accept")?.includes("profile=nopeer")) options.observe?.("nopeer");
+    const found = document(core ? "api aggregated" : "apis aggregated", (now) => {
+      options.observe?.("aggregated");
+      return apiGroupDiscoveryList(now, core);
+    });
     response.setHeader("Cache-Control", "public");
     response.setHeader("ETag", found.etag);
     if (exchange.header("if-none-match") === found.etag) response.send(304, "", "");
