@@ -2,6 +2,8 @@
 import { SERVICES } from "./availability.ts";
 import { PROBES } from "./availability-probe.ts";
 import type { Case } from "./case.ts";
+import { DISCOVERY } from "./discovery.ts";
+import { POLLING } from "./discovery-polling.ts";
 import { PROXY } from "./proxy.ts";
 import { CONNECTIONS } from "./proxy-connections.ts";
 import { ROUTES } from "./proxy-routes.ts";
@@ -12,6 +14,7 @@ export const SECTIONS: readonly { readonly title: string; readonly cases: readon
   { title: "Resource and validation", cases: RESOURCE },
   { title: "Availability", cases: inOrder(SERVICES, PROBES) },
   { title: "Proxy", cases: inOrder(PROXY, STREAMS, CONNECTIONS, ROUTES) },
+  { title: "Discovery", cases: inOrder(DISCOVERY, POLLING) },
 ];
 
 export const CASES: readonly Case[] = SECTIONS.flatMap(({ cases }) => cases);

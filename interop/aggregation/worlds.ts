@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type EtcdProcess, freePort, startEtcd } from "../../src/store/engines/etcd-process.test-support.ts";
 import { startPeer } from "../../tools/peers/start.ts";
+import { eventually } from "../story.ts";
 import { openTarget, type Target } from "../target.ts";
 
 export interface Setting {
@@ -95,12 +96,18 @@ export async function startTenon(setting: Setting, known?: Place): Promise<Runni
     await terminate(apiServer);
     throw error;
   });
+  const target = openTarget(join(dataDir, "kubeconfig"));
+  await eventually(
+    () => target.call("GET", "/readyz"),
+    ({ status }) => status === 200,
+    60,
+  );
   const end = async () => {
     await terminate(controllers);
     await terminate(apiServer);
   };
   return {
-    target: openTarget(join(dataDir, "kubeconfig")),
+    target,
     pki: join(dataDir, "pki"),
     async restart(next) {
       await end();

@@ -114,9 +114,10 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     remote,
     probe: (target) => probe(target, { clock, dialer, breaker, resolve }),
     onError,
-    // A server that came back should not wait for the next round to be shown.
+    // A server that came back should not wait for the next round to be shown, nor one that went away to be shown stale.
     onChange(target) {
       if (target.availability?.status === "True" && !target.fresh) ask(target.name);
+      else if (target.availability?.status !== "True" && target.fresh) discovery.dirty(target.name);
     },
     ...(options.client !== undefined && { client: options.client }),
     ...(options.mayWrite !== undefined && { mayWrite: options.mayWrite }),
