@@ -107,3 +107,19 @@ export function keepMeta(
 export function statusSubresource<T extends KubeObject>(strategy: Strategy<T>): Subresource<T> {
   return { name: "status", verbs: STATUS_VERBS, strategy };
 }
+
+/** `status` of kinds whose metadata cannot be written through it. */
+export function statusOnly<T extends KubeObject>(
+  strategy: Strategy<T>,
+  validate: (object: T) => FieldError[],
+): Subresource<T> {
+  return statusSubresource<T>({
+    ...(strategy.setDefaults && { setDefaults: strategy.setDefaults }),
+    prepareForUpdate(object, old) {
+      keep(object, old, "spec");
+      for (const field of ["labels", "annotations", "finalizers", "ownerReferences"] as const)
+        keepMeta(object, old, field);
+    },
+    validateUpdate: validate,
+  });
+}

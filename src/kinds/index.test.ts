@@ -27,6 +27,23 @@ describe("the list of built-in kinds", () => {
     ["clusterroles", "ClusterRole", false, "", "", "/registry/clusterroles/"],
     ["rolebindings", "RoleBinding", true, "", "", "/registry/rolebindings/"],
     ["roles", "Role", true, "", "", "/registry/roles/"],
+    ["flowschemas", "FlowSchema", false, "", "", "/registry/flowschemas/"],
+    [
+      "prioritylevelconfigurations",
+      "PriorityLevelConfiguration",
+      false,
+      "",
+      "",
+      "/registry/prioritylevelconfigurations/",
+    ],
+    ...[
+      ["mutatingadmissionpolicies", "MutatingAdmissionPolicy"],
+      ["mutatingadmissionpolicybindings", "MutatingAdmissionPolicyBinding"],
+      ["mutatingwebhookconfigurations", "MutatingWebhookConfiguration"],
+      ["validatingadmissionpolicies", "ValidatingAdmissionPolicy"],
+      ["validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"],
+      ["validatingwebhookconfigurations", "ValidatingWebhookConfiguration"],
+    ].map(([plural, kind]) => [plural, kind, false, "", "api-extensions", `/registry/${plural}/`]),
     [
       "customresourcedefinitions",
       "CustomResourceDefinition",
@@ -91,6 +108,9 @@ describe("the list of built-in kinds", () => {
       "replicasets/status ReplicaSet get,patch,update",
       "horizontalpodautoscalers/status HorizontalPodAutoscaler get,patch,update",
       "horizontalpodautoscalers/status HorizontalPodAutoscaler get,patch,update",
+      "flowschemas/status FlowSchema get,patch,update",
+      "prioritylevelconfigurations/status PriorityLevelConfiguration get,patch,update",
+      "validatingadmissionpolicies/status ValidatingAdmissionPolicy get,patch,update",
       "customresourcedefinitions/status CustomResourceDefinition get,patch,update",
       "apiservices/status APIService get,patch,update",
     ]);
@@ -120,12 +140,11 @@ describe("the list of built-in kinds", () => {
     ]);
   });
 
-  test("asks for a resourceVersion on PUT of leases, definitions and APIServices only", () => {
+  test("asks for a resourceVersion on PUT of leases and of what extends the server only", () => {
     const strict = all.filter((definition) => definition.strategy.allowUnconditionalUpdate === false);
     expect(strict.map((definition) => definition.plural)).toEqual([
       "leases",
-      "customresourcedefinitions",
-      "apiservices",
+      ...all.filter(({ categories }) => categories?.includes("api-extensions")).map(({ plural }) => plural),
     ]);
   });
 

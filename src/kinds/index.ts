@@ -1,5 +1,15 @@
 /** Every built-in kind the server stores, in one list; and the names around them. */
 import type { ResourceDefinition } from "../server/resource.ts";
+import {
+  mutatingAdmissionPolicies,
+  mutatingAdmissionPolicyBindings,
+  validatingAdmissionPolicies,
+  validatingAdmissionPolicyBindings,
+} from "./admissionregistration/policies.ts";
+import {
+  mutatingWebhookConfigurations,
+  validatingWebhookConfigurations,
+} from "./admissionregistration/webhook-configurations.ts";
 import { customResourceDefinitions } from "./apiextensions/custom-resource-definition.ts";
 import { apiServices } from "./apiregistration/api-service.ts";
 import { deployments } from "./apps/deployment.ts";
@@ -25,6 +35,8 @@ import { serviceAccounts } from "./core/service-account.ts";
 import { createAddressPool } from "./core/service-addresses.ts";
 import type { KindDeps } from "./define.ts";
 import { endpointSlices } from "./discovery/endpoint-slice.ts";
+import { flowSchemas } from "./flowcontrol/flow-schema.ts";
+import { priorityLevelConfigurations } from "./flowcontrol/priority-level-configuration.ts";
 import { clusterRoleBindings, roleBindings } from "./rbac/bindings.ts";
 import { clusterRoles, roles } from "./rbac/rules.ts";
 
@@ -56,6 +68,14 @@ export function builtinResources(given: Partial<KindDeps> = {}): ResourceDefinit
     clusterRoles(),
     roleBindings(),
     roles(),
+    flowSchemas(),
+    priorityLevelConfigurations(),
+    mutatingAdmissionPolicies(),
+    mutatingAdmissionPolicyBindings(),
+    mutatingWebhookConfigurations(),
+    validatingAdmissionPolicies(),
+    validatingAdmissionPolicyBindings(),
+    validatingWebhookConfigurations(),
     customResourceDefinitions(),
     apiServices(),
   ] as ResourceDefinition[];

@@ -13,7 +13,7 @@ import { dns1035Label } from "../../api/names.ts";
 import { printedJSON } from "../../schema/definition-print.ts";
 import { MAX_ERRORS } from "../../schema/definition-schema.ts";
 import type { CustomResourceConversion } from "../generated/types.ts";
-import { webhookServiceErrors, webhookURLErrors } from "./webhook-address.ts";
+import { webhookServiceErrors, webhookURLErrors } from "../webhook-address.ts";
 
 /** Versions of ConversionReview that are understood. */
 const REVIEW_VERSIONS = ["v1", "v1beta1"];

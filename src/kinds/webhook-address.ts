@@ -1,8 +1,8 @@
 /** Where a webhook may be reached: a URL or a service (spec: apiserver 9.2). */
-import { child, type FieldError, invalidValue, required } from "../../api/field-errors.ts";
-import { goQuote } from "../../api/go-quote.ts";
-import { dns1123Subdomain, portNumber } from "../../api/names.ts";
-import type { ApiextensionsServiceReference } from "../generated/types.ts";
+import { child, type FieldError, invalidValue, required } from "../api/field-errors.ts";
+import { goQuote } from "../api/go-quote.ts";
+import { dns1123Subdomain, portNumber } from "../api/names.ts";
+import type { ApiextensionsServiceReference } from "./generated/types.ts";
 
 const FORM = "; desired format: https://host[/path]";
 
