@@ -1,5 +1,7 @@
 /** The aggregator with one registry and real backends behind it: availability, routes, discovery and OpenAPI are views of one state, so one rig serves them all. */
+import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { type AddressInfo, createServer as createTCPServer, type Socket } from "node:net";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { systemClock, systemRandom } from "../api/machine.ts";
 import { SimulatedClock, seededRandom } from "../api/simulated.ts";
@@ -20,6 +22,7 @@ import { memoryTransport } from "../server/transports/memory.ts";
 import { type Aggregator, type AggregatorOptions, createAggregator } from "./aggregator.ts";
 import { availableCondition } from "./api-service.ts";
 import { V2_ACCEPT } from "./discovery-documents.ts";
+import { STAGES } from "./findings.ts";
 
 const GROUP = "fun.example.com";
 let authority: TestAuthority;
@@ -348,8 +351,10 @@ describe("availability by probe", () => {
     const { condition } = await world({ slices: [slice(backend.port)] });
     await until(() => condition() !== "none");
     const url = `https://127.0.0.1:${backend.port}/apis/${GROUP}/v1`;
-    expect(condition()).toBe(
-      `False FailedDiscoveryCheck failing or missing response from ${url}: bad status from ${url}: ${code}`,
+    const upstream = `False FailedDiscoveryCheck failing or missing response from ${url}: bad status from ${url}: ${code}`;
+    expect(condition().slice(0, upstream.length)).toBe(upstream);
+    expect(condition().slice(upstream.length)).toMatch(
+      /^; stage: (Authorized|DiscoveryValid), address: 127\.0\.0\.1:\d+, remedy: ./,
     );
   });
 
@@ -382,7 +387,8 @@ describe("availability by probe", () => {
     const handler: Handler = (request, response) => extension(script)(request, response);
     const backend = await backendOf(handler);
     const { condition, clock, counted, writes } = await world({ slices: [slice(backend.port)] });
-    await until(() => condition().startsWith("True"));
+    const told = () => writes.at(-1)?.status?.conditions?.every(({ status }) => status === "True");
+    await until(() => told() === true);
     const before = writes.length;
     script.down = true;
     await clock.advance(30_000);
@@ -453,7 +459,9 @@ describe("availability by probe", () => {
   it("headless in cluster-IP mode fails with upstream's words", async () => {
     const { condition } = await world({ slices: [slice(1)] }, { routing: "cluster-ip" });
     await until(() => condition() !== "none");
-    expect(condition()).toBe('False FailedDiscoveryCheck cannot route to service with ClusterIP "None"');
+    expect(condition()).toMatch(
+      /^False FailedDiscoveryCheck cannot route to service with ClusterIP "None"; stage: Resolved, remedy: ./,
+    );
   });
 
   it("loopback endpoints are refused unless allowed", async () => {
@@ -483,6 +491,159 @@ describe("availability by probe", () => {
     await until(() => hung.requests.filter((r) => r.endsWith("/v1")).length >= 100);
     await clock.advance(5000);
     await until(() => deadServices.every(({ metadata }) => condition(metadata.name).startsWith("False")));
+  });
+});
+
+describe("the conditions beside Available", () => {
+  /** `True`, `False (Reason)` or `Unknown` for each link, in order. */
+  const chain = (registry: ListerRegistry<APIService>, name = `v1.${GROUP}`) =>
+    STAGES.map((stage) => {
+      const found = registry.get(name)?.status?.conditions?.find(({ type }) => type === stage);
+      return found?.status === "False" ? `False (${found.reason})` : (found?.status ?? "none");
+    }).join(" ");
+  const about = (registry: ListerRegistry<APIService>, stage: string) =>
+    registry.get(`v1.${GROUP}`)?.status?.conditions?.find(({ type }) => type === stage);
+
+  it.each<[string, Handler, string]>([
+    ["all is well", extension(), "True True True True True"],
+    [
+      "identity refused",
+      (_, response) => void response.writeHead(401).end(),
+      "True True True False (ProxyIdentityRejected) Unknown",
+    ],
+    ["another version", extension({ versions: ["v2"] }), "True True True True False (VersionNotServed)"],
+    [
+      "no discovery",
+      (request, response) => void (request.url === "/apis" ? response.writeHead(503).end() : response.end("[]")),
+      "True True True True False (DiscoveryInvalid)",
+    ],
+    ["errors", (_, response) => void response.writeHead(500).end(), "True True True True False (BadStatus)"],
+    ["hangs up", (request) => void request.socket.destroy(), "True True True Unknown False (ConnectionReset)"],
+  ])("%s", async (_, handler, expected) => {
+    const backend = await backendOf(handler);
+    const { apiServices } = await world({ slices: [slice(backend.port)] });
+    await until(() => !chain(apiServices).includes("none") && !/^True True True True Unknown/.test(chain(apiServices)));
+    expect(chain(apiServices)).toBe(expected);
+  });
+
+  it.each<[string, () => Promise<TestCertificate>, string, RegExp]>([
+    [
+      "another authority",
+      async () => (await testAuthority()).issue({ names: ["jokes.fun.svc"] }),
+      "TLSUntrusted",
+      /remedy: put the authority that signed the serving certificate into spec\.caBundle/,
+    ],
+    [
+      "another name",
+      () => authority.issue({ names: ["other.fun.svc"] }),
+      "TLSNameMismatch",
+      /valid for other\.fun\.svc, not jokes\.fun\.svc; .*for the name jokes\.fun\.svc/,
+    ],
+    [
+      "no alternative name",
+      () => authority.issue({ commonName: "jokes.fun.svc" }),
+      "TLSNoSAN",
+      /subject alternative name/,
+    ],
+    [
+      "an expired certificate",
+      () => authority.issue({ names: ["jokes.fun.svc"], notAfter: new Date(systemClock.now() - 1000) }),
+      "TLSExpired",
+      /renew the serving certificate/,
+    ],
+  ])("%s", async (_, certificate, reason, message) => {
+    const backend = await backendOf(extension(), await certificate());
+    const { apiServices, condition } = await world({ slices: [slice(backend.port)] });
+    await until(() => condition() !== "none");
+    expect(chain(apiServices)).toBe(`True True False (${reason}) Unknown Unknown`);
+    expect(about(apiServices, "TLSVerified")!.message).toMatch(message);
+    expect(condition()).toContain(`stage: TLSVerified, address: 127.0.0.1:${backend.port}, remedy: `);
+  });
+
+  it("refused connections, missing services and unusable bundles", async () => {
+    const backend = await backendOf(extension());
+    await backend.close();
+    const { apiServices, services, condition } = await world({ slices: [slice(backend.port)] });
+    await until(() => condition() !== "none");
+    expect(chain(apiServices)).toBe("True False (ConnectionRefused) Unknown Unknown Unknown");
+    services.apply("DELETED", services.get("jokes", "fun")!);
+    await until(() => condition().includes("ServiceNotFound"));
+    expect(chain(apiServices)).toBe("False (ServiceNotFound) Unknown Unknown Unknown Unknown");
+    expect(condition()).toBe('False ServiceNotFound service/jokes in "fun" is not present');
+    expect(about(apiServices, "Resolved")!.message).toBe(
+      'service/jokes in "fun" is not present; remedy: create the Service, or correct spec.service',
+    );
+    const garbage = apiService(undefined, { caBundle: Buffer.from("garbage").toString("base64") });
+    const second = await world({ apiServices: [garbage], slices: [slice(1)] });
+    await until(() => chain(second.apiServices) !== "none none none none none");
+    expect(chain(second.apiServices)).toBe("True Unknown False (InvalidCABundle) Unknown Unknown");
+    expect(second.condition()).toBe("none");
+  });
+
+  it("a connection that is accepted and begins no TLS is not called a lost packet", async () => {
+    const silent = createTCPServer(() => {}).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const sockets: Socket[] = [];
+    silent.on("connection", (socket) => sockets.push(socket));
+    open.push({
+      async close() {
+        for (const socket of sockets) socket.destroy();
+        silent.close();
+      },
+    });
+    const { apiServices, condition, clock } = await world({ slices: [slice((silent.address() as AddressInfo).port)] });
+    await until(() => sockets.length >= 5);
+    await systemClock.sleep(20);
+    await clock.advance(5000);
+    await until(() => condition() !== "none");
+    expect(chain(apiServices)).toBe("True True False (TLSHandshakeTimeout) Unknown Unknown");
+  });
+
+  it("go when it becomes local, and what others wrote stays", async () => {
+    const backend = await backendOf(extension());
+    const mine = { type: "Mine", status: "True", reason: "R", message: "m" };
+    const remote = { ...apiService(), status: { conditions: [mine] } };
+    const { apiServices } = await world({ apiServices: [remote], slices: [slice(backend.port)] });
+    await until(() => chain(apiServices) === "True True True True True");
+    const types = () => apiServices.get(`v1.${GROUP}`)!.status!.conditions!.map(({ type }) => type);
+    expect(types()).toEqual(["Available", ...STAGES, "Mine"]);
+    const { service: _, caBundle: __, ...local } = apiServices.get(`v1.${GROUP}`)!.spec;
+    const stored = apiServices.get(`v1.${GROUP}`)!;
+    const metadata = { ...stored.metadata, resourceVersion: String(++version) };
+    apiServices.apply("MODIFIED", { ...stored, metadata, spec: local });
+    await until(() => types().length === 2);
+    expect(types()).toEqual(["Available", "Mine"]);
+  });
+
+  it("another address alone is no news, until the endpoints change", async () => {
+    const dead = await backendOf(extension());
+    const gone = await backendOf(extension());
+    await dead.close();
+    await gone.close();
+    const two = (port: number, name: string) => ({
+      ...slice(port),
+      metadata: { ...slice(port).metadata, name },
+    });
+    const { slices, condition, errors, clock, writes } = await world({
+      slices: [two(dead.port, "a"), two(gone.port, "b")],
+    });
+    const met = () => new Set(errors.flatMap((error) => /address: (\S+),/.exec(error)?.[1] ?? []));
+    await until(() => condition() !== "none");
+    // Longer steps would let the check run out of time before its connections are refused.
+    for (let delay = 5; delay < 5000 && met().size < 2; delay *= 2) {
+      const before = errors.length;
+      await clock.advance(delay);
+      await until(() => errors.length > before);
+    }
+    expect(met().size).toBe(2);
+    expect(writes).toHaveLength(1);
+    const named =
+      /address: \S+:(\d+),/.exec(condition())![1] === String(dead.port)
+        ? (["a", gone] as const)
+        : (["b", dead] as const);
+    slices.apply("DELETED", slices.get(named[0], "fun")!);
+    await until(() => condition().includes(`address: 127.0.0.1:${named[1].port},`));
+    expect(writes).toHaveLength(2);
   });
 });
 

@@ -18,6 +18,7 @@ import type { RouteTable } from "../server/routes.ts";
 import { APISERVICES, claimOf, nameOf, serviceOf } from "./api-service.ts";
 import { availabilityController } from "./availability.ts";
 import { discoveryPolling } from "./discovery-polling.ts";
+import { expiries } from "./expiry.ts";
 import { type AggregatorMetrics, noMetrics } from "./metrics.ts";
 import { openapiPolling } from "./openapi-polling.ts";
 import { probe } from "./probe.ts";
@@ -103,7 +104,13 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     },
   });
   const access = { clock, dialer, resolve, remote, onError, onChange: () => routes.touch() };
-  const discovery = discoveryPolling(access);
+  const discovery = discoveryPolling({
+    ...access,
+    onChange({ name }) {
+      routes.touch();
+      availability.describe(name);
+    },
+  });
   const openapi = openapiPolling(access);
   const availability = availabilityController({
     clock,
@@ -112,6 +119,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     slices,
     metrics,
     remote,
+    expiries: ({ tls }) => expiries(tls, dialer),
     probe: (target) => probe(target, { clock, dialer, breaker, resolve }),
     onError,
     // A server that came back should not wait for the next round to be shown, nor one that went away to be shown stale.

@@ -52,17 +52,39 @@ export function availableCondition(apiService: APIService): APIServiceCondition 
   return apiService.status?.conditions?.find((condition) => condition.type === "Available");
 }
 
+/** What is said of one condition. */
+export interface Statement extends Availability {
+  readonly type: string;
+}
+
 /**
- * A copy whose `Available` condition says `availability`; the object itself when it says so already. The transition time moves only
- * with the status.
+ * A copy whose conditions of `types` say what `statements` say; the object itself when it says so already. Other conditions stay, those
+ * of `types` nobody states any more go. A transition time moves only with its status. `same` tells which messages need no new writing.
  */
-export function withAvailability(apiService: APIService, availability: Availability, now: number): APIService {
-  const old = availableCondition(apiService);
-  const { status, reason, message } = availability;
-  if (old?.status === status && old.reason === reason && old.message === message) return apiService;
-  const lastTransitionTime = old?.status === status ? old.lastTransitionTime : formatTime(now);
-  const condition: APIServiceCondition = { type: "Available", status, lastTransitionTime, reason, message };
-  const others = apiService.status?.conditions ?? [];
-  const conditions = old === undefined ? [...others, condition] : others.map((one) => (one === old ? condition : one));
-  return { ...apiService, status: { ...apiService.status, conditions } };
+export function withConditions(
+  apiService: APIService,
+  statements: readonly Statement[],
+  options: {
+    readonly types: ReadonlySet<string>;
+    readonly now: number;
+    same?(old: string, message: string): boolean;
+  },
+): APIService {
+  const before = apiService.status?.conditions ?? [];
+  const same = options.same ?? ((old, message) => old === message);
+  const stated = statements.map(({ type, status, reason, message }): APIServiceCondition => {
+    const old = before.find((condition) => condition.type === type);
+    if (old?.status !== status) {
+      return { type, status, lastTransitionTime: formatTime(options.now), reason, message };
+    }
+    if (old.reason === reason && same(old.message ?? "", message)) return old;
+    return { ...old, reason, message };
+  });
+  const others = before.filter(
+    ({ type }) => !options.types.has(type) && !statements.some((statement) => statement.type === type),
+  );
+  const first = ({ type }: APIServiceCondition) => (type === "Available" ? 0 : 1);
+  const conditions = [...stated, ...others].sort((a, b) => first(a) - first(b));
+  const unchanged = conditions.length === before.length && conditions.every((condition) => before.includes(condition));
+  return unchanged ? apiService : { ...apiService, status: { ...apiService.status, conditions } };
 }

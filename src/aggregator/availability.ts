@@ -9,11 +9,15 @@ import {
   LOCAL,
   nameOf,
   PASSED,
+  type Statement,
   serviceOf,
-  withAvailability,
+  withConditions,
 } from "./api-service.ts";
+import type { Expiries } from "./expiry.ts";
+import { ProbeFailure, STAGES } from "./findings.ts";
 import type { AggregatorMetrics } from "./metrics.ts";
-import type { RemoteService } from "./remote-service.ts";
+import type { CheckOutcome, RemoteService } from "./remote-service.ts";
+import { sameButAddress, stageConditions } from "./stages.ts";
 
 export interface AvailabilityOptions {
   readonly clock: Clock;
@@ -28,6 +32,10 @@ export interface AvailabilityOptions {
   probe(remote: RemoteService): Promise<Error | undefined>;
   /** Whether this process writes conditions at present; all replicas probe, one writes. Default: yes. */
   mayWrite?(): boolean;
+  /** Until when the certificates on the way to it are good, as far as known. */
+  expiries(remote: RemoteService): Expiries;
+  /** A condition was written that was not so before. For Events. */
+  onWritten?(apiService: APIService, before: APIService): void;
   /** An APIService became available or ceased to be. */
   onChange?(remote: RemoteService): void;
   onError(error: unknown, name: string): void;
@@ -38,6 +46,8 @@ export interface AvailabilityController {
   stop(): Promise<void>;
   /** A request to it failed: checks it soon, and does not wait for the next round. */
   doubt(name: string): void;
+  /** Something its conditions tell beside the check has changed: writes them from what is known. */
+  describe(name: string): void;
 }
 
 /** The health check's period, milliseconds. */
@@ -48,6 +58,7 @@ const MAX_BACKOFF = 5_000;
 const DOUBT_DELAY = 250;
 /** Checks at the same time: one that hangs takes 5 s, and there may be many. */
 const WORKERS = 128;
+const STAGE_TYPES: ReadonlySet<string> = new Set(STAGES);
 
 export function availabilityController(options: AvailabilityOptions): AvailabilityController {
   const { clock, apiServices, services, slices, metrics } = options;
@@ -68,8 +79,19 @@ export function availabilityController(options: AvailabilityOptions): Availabili
     if (names.size > 0) byService.set(key, names);
     else byService.delete(key);
   };
+  /** APIServices that are to be checked; others in the queue are only described. */
+  const asked = new Set<string>();
+  /** Their addresses may have changed: messages that differ only by them are written again. */
+  const moved = new Set<string>();
+  const ask = (name: string) => {
+    asked.add(name);
+    queue.add(name);
+  };
   const enqueueFor = (namespace: string, service: string) => {
-    for (const name of byService.get(`${namespace}/${service}`) ?? []) queue.add(name);
+    for (const name of byService.get(`${namespace}/${service}`) ?? []) {
+      moved.add(name);
+      ask(name);
+    }
   };
   const serviceChanged = (service: Service) =>
     enqueueFor(service.metadata.namespace ?? "", service.metadata.name ?? "");
@@ -103,35 +125,78 @@ export function availabilityController(options: AvailabilityOptions): Availabili
   }
 
   async function sync(name: string): Promise<void> {
+    // Whatever happens from here on is for the next turn.
+    const check = asked.delete(name);
+    const exact = moved.delete(name);
+    try {
+      await settle(name, check, exact);
+    } catch (error) {
+      // The next attempt is as thorough as this one; a failed check alone has been written.
+      if (check) asked.add(name);
+      if (exact && !(error instanceof ProbeFailure)) moved.add(name);
+      throw error;
+    }
+  }
+
+  async function settle(name: string, check: boolean, exact: boolean): Promise<void> {
     const apiService = apiServices.get(name);
     if (apiService === undefined) return metrics.unavailable(name, undefined);
-    if (serviceOf(apiService) === undefined) return await write(apiService, LOCAL);
+    if (serviceOf(apiService) === undefined) return await write(apiService, LOCAL, [], exact);
     const remote = options.remote(name);
     if (remote === undefined) return;
-    const obstacle = checkService(remote);
-    if (obstacle !== undefined) return await decide(apiService, remote, obstacle);
-    const failure = await options.probe(remote);
+    const outcome = check ? await checked(remote) : remote.outcome;
     // The answer may be to a question nobody asks any more.
     const current = apiServices.get(name);
-    if (current === undefined || current.metadata.uid !== apiService.metadata.uid) return;
-    if (failure === undefined) return await decide(current, remote, PASSED);
-    await decide(current, remote, { status: "False", reason: "FailedDiscoveryCheck", message: failure.message });
-    throw failure;
-  }
-
-  async function decide(apiService: APIService, remote: RemoteService, availability: Availability): Promise<void> {
+    if (outcome === undefined || current === undefined || current.metadata.uid !== apiService.metadata.uid) return;
     const before = remote.availability?.status;
-    remote.availability = availability;
-    if (before !== availability.status) options.onChange?.(remote);
-    await write(apiService, availability);
+    const availability = availabilityOf(outcome);
+    remote.outcome = outcome;
+    remote.availability = availability ?? remote.availability;
+    if (before !== remote.availability?.status) options.onChange?.(remote);
+    await write(current, availability, stagesOf(remote), exact);
+    if (check && outcome.failure !== undefined) throw outcome.failure;
   }
 
-  async function write(apiService: APIService, availability: Availability): Promise<void> {
+  async function checked(remote: RemoteService): Promise<CheckOutcome> {
+    const obstacle = checkService(remote);
+    if (obstacle !== undefined) return { obstacle };
+    const failure = await options.probe(remote).catch((error: Error) => error);
+    return failure === undefined ? {} : { failure };
+  }
+
+  function stagesOf(remote: RemoteService): Statement[] {
+    const { namespace, name, port } = remote.service;
+    const { serverName, insecureSkipVerify = false } = remote.tls;
+    return stageConditions({
+      service: `${namespace}/${name}:${port}`,
+      serverName,
+      insecure: insecureSkipVerify,
+      discovery: remote.discovery,
+      expiries: options.expiries(remote),
+      now: clock.now(),
+      ...remote.outcome,
+    });
+  }
+
+  /** `availability` undefined: what stands there stays. */
+  async function write(
+    apiService: APIService,
+    availability: Availability | undefined,
+    stages: readonly Statement[],
+    exact: boolean,
+  ): Promise<void> {
     const name = nameOf(apiService);
-    metrics.unavailable(name, availability.status === "True" ? 0 : 1);
-    const updated = withAvailability(apiService, availability, clock.now());
+    if (availability !== undefined) metrics.unavailable(name, availability.status === "True" ? 0 : 1);
+    const statements = availability === undefined ? stages : [{ type: "Available", ...availability }, ...stages];
+    const updated = withConditions(apiService, statements, {
+      types: STAGE_TYPES,
+      now: clock.now(),
+      ...(!exact && { same: sameButAddress }),
+    });
     if (updated === apiService || options.client === undefined || options.mayWrite?.() === false) return;
     await options.client.updateStatus(updated);
+    if (availability === undefined) return;
+    options.onWritten?.(updated, apiService);
     if (availableCondition(apiService)?.status === "True" && availability.status !== "True") {
       metrics.becameUnavailable(name, availability.reason || "UnknownReason");
     }
@@ -140,12 +205,16 @@ export function availabilityController(options: AvailabilityOptions): Availabili
   async function resync(): Promise<void> {
     for (;;) {
       await clock.sleep(RESYNC, abort.signal);
-      for (const apiService of apiServices.list()) queue.add(nameOf(apiService));
+      for (const apiService of apiServices.list()) ask(nameOf(apiService));
     }
   }
 
   return {
-    doubt: (name) => queue.addAfter(name, DOUBT_DELAY),
+    doubt(name) {
+      asked.add(name);
+      queue.addAfter(name, DOUBT_DELAY);
+    },
+    describe: (name) => queue.add(name),
     async start() {
       await Promise.all([apiServices.ready(), services.ready(), slices.ready()]);
       if (abort.signal.aborted) return;
@@ -153,16 +222,16 @@ export function availabilityController(options: AvailabilityOptions): Availabili
         apiServices.subscribe({
           added(apiService) {
             index(apiService, true);
-            queue.add(nameOf(apiService));
+            ask(nameOf(apiService));
           },
           updated(apiService, old) {
             index(old, false);
             index(apiService, true);
-            queue.add(nameOf(apiService));
+            ask(nameOf(apiService));
           },
           deleted(apiService) {
             index(apiService, false);
-            queue.add(nameOf(apiService));
+            ask(nameOf(apiService));
           },
         }),
         services.subscribe({ added: serviceChanged, updated: serviceChanged, deleted: serviceChanged }),
@@ -177,4 +246,12 @@ export function availabilityController(options: AvailabilityOptions): Availabili
       await loops;
     },
   };
+}
+
+/** Undefined when there is no way to even try: as upstream, `Available` stays as it is. The other conditions say why. */
+function availabilityOf({ obstacle, failure }: CheckOutcome): Availability | undefined {
+  if (obstacle !== undefined) return obstacle;
+  if (failure === undefined) return PASSED;
+  if (!(failure instanceof ProbeFailure)) return undefined;
+  return { status: "False", reason: "FailedDiscoveryCheck", message: failure.message };
 }

@@ -81,11 +81,18 @@ export function discoveryPolling(access: RemoteAccess): Polling {
     return readLegacy(answer.body, remote.group, remote.version);
   }
 
-  function show(remote: RemoteService, resources: readonly DiscoveryResource[], fresh: boolean): void {
-    const changed = !remote.tried || remote.fresh !== fresh || remote.resources !== resources;
-    remote.tried = true;
-    remote.fresh = fresh;
-    remote.resources = resources;
+  interface Shown {
+    readonly resources: readonly DiscoveryResource[];
+    readonly fresh: boolean;
+    /** Whether the server lists the group-version at all. */
+    readonly served: boolean;
+    readonly error?: unknown;
+  }
+
+  function show(remote: RemoteService, { resources, fresh, served, error }: Shown): void {
+    const changed =
+      !remote.tried || remote.fresh !== fresh || remote.resources !== resources || remote.served !== served;
+    Object.assign(remote, { tried: true, fresh, resources, served, discoveryError: error });
     if (changed) access.onChange(remote);
   }
 
@@ -98,14 +105,14 @@ export function discoveryPolling(access: RemoteAccess): Polling {
     onError: access.onError,
     download,
     async apply(remote, document) {
+      const listed =
+        document.kind === "aggregated" ? document.groups.get(`${remote.group}/${remote.version}`) : undefined;
       const resources =
-        document.kind === "aggregated"
-          ? (document.groups.get(`${remote.group}/${remote.version}`) ?? NONE)
-          : same(remote.lastKnown, await legacy(remote));
+        document.kind === "aggregated" ? (listed ?? NONE) : same(remote.lastKnown, await legacy(remote));
       remote.lastKnown = resources;
-      show(remote, resources, true);
+      show(remote, { resources, fresh: true, served: document.kind === "legacy" || listed !== undefined });
     },
-    failed: (remote) => show(remote, NONE, false),
+    failed: (remote, error) => show(remote, { resources: NONE, fresh: false, served: false, error }),
   });
 }
 

@@ -1,13 +1,16 @@
 /** Whether a remote server answers for its group-version: five tries at once, one success is enough (spec: aggregation 2.4). */
 import type { Clock } from "../api/clock.ts";
 import {
+  type Address,
   type Breaker,
-  DialError,
+  type Connection,
   type Dialer,
   fetchDocument,
   pushIdentity,
   type ServiceResolver,
+  TransportError,
 } from "../dial/index.ts";
+import { finding, ProbeFailure, type Reason, reasonOf, reasonOfStatus } from "./findings.ts";
 import type { RemoteService } from "./remote-service.ts";
 
 const ATTEMPTS = 5;
@@ -25,7 +28,7 @@ export interface ProbeOptions {
 export const AGGREGATOR = { name: "system:kube-aggregator", groups: ["system:masters"] } as const;
 
 /** Resolves to undefined when it answered, else to the last failure. Throws a TransportError when there is no way to even try. */
-export async function probe(remote: RemoteService, options: ProbeOptions): Promise<Error | undefined> {
+export async function probe(remote: RemoteService, options: ProbeOptions): Promise<ProbeFailure | undefined> {
   const { tls } = remote;
   options.dialer.settings(tls);
   return await new Promise((resolve) => {
@@ -34,7 +37,7 @@ export async function probe(remote: RemoteService, options: ProbeOptions): Promi
       // After a success the other tries are left to finish: their connections serve the next round.
       tryOnce(remote, options).then(
         () => resolve(undefined),
-        (error: Error) => {
+        (error: ProbeFailure) => {
           if (++failures === ATTEMPTS) resolve(error);
         },
       );
@@ -42,31 +45,40 @@ export async function probe(remote: RemoteService, options: ProbeOptions): Promi
   });
 }
 
+/** Rejects with a ProbeFailure. */
 async function tryOnce(remote: RemoteService, options: ProbeOptions): Promise<void> {
   const { namespace, name, port } = remote.service;
-  const address = options.resolve(namespace, name, port);
-  const connection = options.dialer.connect(address, remote.tls);
-  const url = `https://${address.authority}${remote.root}`;
+  const { serverName } = remote.tls;
+  let address: Address;
+  let connection: Connection;
+  try {
+    address = options.resolve(namespace, name, port);
+    connection = options.dialer.connect(address, remote.tls);
+  } catch (error) {
+    const reason = error instanceof TransportError ? reasonOf(error) : "ServiceUnreachable";
+    throw new ProbeFailure((error as Error).message, finding(reason), undefined, error);
+  }
+  const { authority } = address;
+  const url = `https://${authority}${remote.root}`;
   const headers: string[] = [];
   pushIdentity(headers, AGGREGATOR);
-  try {
-    const { status } = await fetchDocument(connection, {
-      clock: options.clock,
-      address,
-      path: remote.root,
-      headers,
-      timeout: TIMEOUT,
-      limit: 0,
-    });
-    if (status < 200 || status >= 300) throw new Error(`bad status from ${url}: ${status}`);
-    options.breaker.succeeded(address.authority);
-  } catch (error) {
+  const fail = (text: string, reason: Reason, cause?: unknown) => {
     // The next try should get a new connection, and with it perhaps another backend.
     connection.closeIdle();
-    const cause = error as Error;
-    const message = `failing or missing response from ${url}: ${cause.message}`;
-    throw cause instanceof DialError
-      ? new DialError(cause.reason, message, cause.atConnect, cause)
-      : new Error(message);
-  }
+    const message = `failing or missing response from ${url}: ${text}`;
+    return new ProbeFailure(message, finding(reason, serverName), authority, cause);
+  };
+  const answer = await fetchDocument(connection, {
+    clock: options.clock,
+    address,
+    path: remote.root,
+    headers,
+    timeout: TIMEOUT,
+    limit: 0,
+  }).catch((error: Error) => {
+    throw fail(error.message, reasonOf(error), error);
+  });
+  const reason = reasonOfStatus(answer.status);
+  if (reason !== undefined) throw fail(`bad status from ${url}: ${answer.status}`, reason);
+  options.breaker.succeeded(authority);
 }

@@ -4,6 +4,7 @@ import { Bulkhead, type BulkheadOptions, type ClientCertificate, type TargetTLS 
 import type { APIService } from "../kinds/generated/types.ts";
 import type { DiscoveryResource } from "../server/routes.ts";
 import { type Availability, availableCondition, nameOf, type ServiceTarget, serviceOf } from "./api-service.ts";
+import type { DiscoveryState } from "./stages.ts";
 
 export interface RemoteOptions {
   /** The proxy's own certificate, as it is now. */
@@ -11,6 +12,13 @@ export interface RemoteOptions {
   /** PEM, trusted beside the system's roots where an APIService brings no bundle. */
   readonly defaultCA?: () => string | undefined;
   readonly bulkhead?: BulkheadOptions;
+}
+
+/** What one check found out. Both absent: the server answered. */
+export interface CheckOutcome {
+  /** What is missing before a connection can be tried. */
+  readonly obstacle?: Availability;
+  readonly failure?: Error;
 }
 
 export class RemoteService {
@@ -29,6 +37,12 @@ export class RemoteService {
   tried = false;
   /** The hash of its OpenAPI v3 document; undefined when it has none. */
   openapiHash: string | undefined;
+  /** Whether discovery, when it was last read, listed this group and version. */
+  served = false;
+  /** Why discovery could not be read; undefined when it could, or was not tried. */
+  discoveryError: unknown;
+  /** What the last check found out. */
+  outcome: CheckOutcome | undefined;
   /** The object, as last seen. */
   object: APIService;
   readonly #options: RemoteOptions;
@@ -57,6 +71,13 @@ export class RemoteService {
   /** `/apis/<group>/<version>`, for the legacy group `/api/<version>`. */
   get root(): string {
     return this.name === "v1." ? `/api/${this.version}` : `/apis/${this.group}/${this.version}`;
+  }
+
+  /** What is known of discovery. */
+  get discovery(): DiscoveryState {
+    if (!this.tried) return { state: "untried" };
+    if (!this.fresh) return { state: "failed", error: this.discoveryError };
+    return { state: this.served ? "valid" : "unserved" };
   }
 
   /** Rules for connections made now: a new certificate or bundle counts from the next request on. */

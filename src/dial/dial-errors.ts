@@ -11,6 +11,8 @@ export type DialCause =
   | "TLSWrongName"
   | "TLSNoSAN"
   | "TLSFailed"
+  | "TLSTimeout"
+  | "TLSRefusedUs"
   | "HeadersTooLarge"
   | "AddressRefused"
   | "BreakerOpen"
@@ -43,6 +45,10 @@ const UNTRUSTED = new Set([
   "INVALID_CA",
   "INVALID_PURPOSE",
 ]);
+
+/** Alerts with which a backend refuses our certificate. */
+const CLIENT_REFUSED =
+  /_ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(REQUIRED|EXPIRED|REVOKED|UNKNOWN)|ACCESS_DENIED)$/;
 
 interface NodeError {
   readonly code?: string;
@@ -115,6 +121,9 @@ export function dialError(error: unknown, authority: string, now: number): DialE
     case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
       return new DialError("TLSFailed", "tls: first record does not look like a TLS handshake", true, error);
   }
+  // In TLS 1.3 the backend judges our certificate after the handshake: that too is before any request was read.
+  if (CLIENT_REFUSED.test(code))
+    return new DialError("TLSRefusedUs", `remote error: tls: ${failure.message}`, true, error);
   if (code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_")) {
     return new DialError("TLSFailed", `remote error: tls: ${failure.message}`, true, error);
   }

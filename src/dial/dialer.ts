@@ -1,7 +1,8 @@
 /** Connections to backends: one pool for each address and set of TLS rules, shared by everybody who wants the same. */
 import { lookup as resolveName } from "node:dns";
 import { createRequire } from "node:module";
-import type { LookupFunction } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { Dispatcher, Pool } from "undici";
 import type { Clock, Timer } from "../api/clock.ts";
 import { refusedAddress } from "./addresses.ts";
@@ -27,6 +28,16 @@ export interface Connection {
   dispatch(options: Omit<Dispatcher.DispatchOptions, "origin">, handler: Dispatcher.DispatchHandler): void;
   /** New requests get new connections. */
   closeIdle(): void;
+  /** Whether the backend accepted a connection, for this request or for others, on which the TLS handshake has not ended. */
+  readonly handshaking: boolean;
+}
+
+/** A certificate that a backend showed. */
+export interface SeenCertificate {
+  /** `host:port` of the backend. */
+  readonly authority: string;
+  /** Milliseconds since the epoch. */
+  readonly expires: number;
 }
 
 export interface Dialer {
@@ -38,6 +49,8 @@ export interface Dialer {
   readonly maxHeaderSize: number;
   /** How names become addresses, for who connects without a pool: the same names are refused. */
   readonly lookup: LookupFunction | undefined;
+  /** The certificate, among those that backends show on connections under these rules, that expires first. */
+  certificate(tls: TargetTLS): SeenCertificate | undefined;
   /** Pools open at present. */
   readonly pools: number;
   close(): Promise<void>;
@@ -50,10 +63,14 @@ export const CONNECT_TIMEOUT = 30_000;
 /** Idle connections are closed after this long, and pools nobody uses. Milliseconds. */
 const IDLE = 90_000;
 const SWEEP = 60_000;
+/** Addresses for each set of rules whose certificate is remembered. */
+const MOST_SEEN = 256;
 
 interface Entry {
   readonly pool: Pool;
   used: number;
+  /** Connections accepted by the backend whose TLS handshake has not ended. */
+  handshakes: number;
 }
 
 export function createDialer(options: DialerOptions): Dialer {
@@ -64,12 +81,16 @@ export function createDialer(options: DialerOptions): Dialer {
   /** Parsed rules by key: parsing a bundle is not for every request. */
   const rules = new Map<string, TLSSettings>();
   const keys = new WeakMap<TargetTLS, string>();
+  /** By rules, then by address: what was shown on the last connection. */
+  const certificates = new Map<string, Map<string, SeenCertificate>>();
   let sweeper: Timer | undefined;
   /** Pools that take no new requests and wait for the last one to end. */
   const retiring = new Set<Pool>();
 
   function retire(key: string, { pool }: Entry): void {
     pools.delete(key);
+    const space = key.indexOf(" ");
+    forget(key.slice(space + 1), key.slice(0, space));
     retiring.add(pool);
     pool.close().then(
       () => retiring.delete(pool),
@@ -96,7 +117,23 @@ export function createDialer(options: DialerOptions): Dialer {
     return found;
   }
 
-  function open(address: Address, settings: TLSSettings): Pool {
+  function saw(tlsText: string, authority: string, socket: TLSSocket): void {
+    const expires = socket.getPeerX509Certificate()?.validToDate.getTime();
+    if (expires === undefined) return;
+    const seen = certificates.get(tlsText) ?? new Map<string, SeenCertificate>();
+    seen.delete(authority);
+    seen.set(authority, { authority, expires });
+    // Addresses come and go with pods.
+    if (seen.size > MOST_SEEN) seen.delete(seen.keys().next().value!);
+    certificates.set(tlsText, seen);
+  }
+
+  function forget(tlsText: string, authority: string): void {
+    const seen = certificates.get(tlsText);
+    if (seen?.delete(authority) && seen.size === 0) certificates.delete(tlsText);
+  }
+
+  function open(address: Address, settings: TLSSettings, tlsText: string): Entry {
     const { buildConnector, Pool } = undici();
     const connect = buildConnector({
       ...settings,
@@ -106,7 +143,8 @@ export function createDialer(options: DialerOptions): Dialer {
       timeout: options.connectTimeout ?? CONNECT_TIMEOUT,
       ...(lookup !== undefined && { lookup }),
     });
-    return new Pool(`https://${address.authority}`, {
+    const entry: Omit<Entry, "pool"> = { used: 0, handshakes: 0 };
+    const pool = new Pool(`https://${address.authority}`, {
       allowH2: false,
       connections: null,
       pipelining: 1,
@@ -115,8 +153,21 @@ export function createDialer(options: DialerOptions): Dialer {
       keepAliveTimeout: IDLE,
       maxHeaderSize,
       // undici would take the name from the Host header.
-      connect: (request, callback) => connect({ ...request, servername: settings.servername }, callback),
+      connect(request, callback) {
+        let accepted = false;
+        const socket = connect({ ...request, servername: settings.servername }, (...result) => {
+          if (accepted) entry.handshakes--;
+          accepted = false;
+          if (result[1]) saw(tlsText, address.authority, result[1] as TLSSocket);
+          callback(...result);
+        }) as unknown as Socket | undefined;
+        socket?.once("connect", () => {
+          accepted = true;
+          entry.handshakes++;
+        });
+      },
     });
+    return Object.assign(entry, { pool });
   }
 
   function sweep(): void {
@@ -141,14 +192,16 @@ export function createDialer(options: DialerOptions): Dialer {
       const tlsText = keyOf(tls);
       const settings = rulesOf(tls, tlsText);
       const key = `${address.authority} ${tlsText}`;
+      let used: Entry | undefined;
       return {
         dispatch(request, handler) {
           let entry = pools.get(key);
           if (entry === undefined) {
-            entry = { pool: open(address, settings), used: 0 };
+            entry = open(address, settings, tlsText);
             pools.set(key, entry);
             sweeper ??= clock.after(SWEEP, sweep);
           }
+          used = entry;
           entry.used = clock.monotonic();
           entry.pool.dispatch({ ...request, origin: `https://${address.authority}` }, handler);
         },
@@ -156,7 +209,17 @@ export function createDialer(options: DialerOptions): Dialer {
           const entry = pools.get(key);
           if (entry !== undefined) retire(key, entry);
         },
+        get handshaking() {
+          return (used?.handshakes ?? 0) > 0;
+        },
       };
+    },
+    certificate(tls) {
+      let first: SeenCertificate | undefined;
+      for (const seen of certificates.get(keyOf(tls))?.values() ?? []) {
+        if (first === undefined || seen.expires < first.expires) first = seen;
+      }
+      return first;
     },
     async close() {
       sweeper?.cancel();

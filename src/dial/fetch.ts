@@ -49,7 +49,9 @@ export function fetchDocument(connection: Connection, options: FetchOptions): Pr
     const onAbort = () => cut(options.signal?.reason ?? new Error("aborted"));
     const timer = clock.after(options.timeout, () => {
       const text = `Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`;
-      cut(new DialError("Timeout", text, false));
+      const connecting = abortUpstream === undefined;
+      const reason = connecting && connection.handshaking ? "TLSTimeout" : "Timeout";
+      cut(new DialError(reason, text, connecting));
     });
     if (options.signal?.aborted) return onAbort();
     options.signal?.addEventListener("abort", onAbort, { once: true });

@@ -3,7 +3,7 @@ export { joinHostPort, refusedAddress } from "./addresses.ts";
 export { Breaker, type BreakerOptions } from "./breaker.ts";
 export { Bulkhead, type BulkheadOptions } from "./bulkhead.ts";
 export { type DialCause, DialError, dialError } from "./dial-errors.ts";
-export { type Connection, createDialer, type Dialer, type DialerOptions } from "./dialer.ts";
+export { type Connection, createDialer, type Dialer, type DialerOptions, type SeenCertificate } from "./dialer.ts";
 export { type EndpointSlices, indexEndpointSlices, SERVICE_LABEL } from "./endpoint-slices.ts";
 export { type Fetched, type FetchOptions, fetchDocument } from "./fetch.ts";
 export { canonicalPath, canonicalQuery } from "./go-url.ts";
