@@ -394,7 +394,8 @@ describe("availability by probe", () => {
     await clock.advance(30_000);
     await until(() => condition().startsWith("False"));
     expect(counted).toEqual([`v1.${GROUP} FailedDiscoveryCheck`]);
-    expect(writes).toHaveLength(before + 1);
+    // A check that was under way when the clock was moved may have run out of time first.
+    expect(writes.slice(before).map((one) => availableCondition(one)?.status)).not.toContain("True");
     script.down = false;
     await clock.advance(5_000);
     await until(() => condition().startsWith("True"));

@@ -65,12 +65,18 @@ const IDLE = 90_000;
 const SWEEP = 60_000;
 /** Addresses for each set of rules whose certificate is remembered. */
 const MOST_SEEN = 256;
+/** How long a certificate counts after the last connection is gone, milliseconds. */
+const REMEMBERED = 600_000;
 
 interface Entry {
   readonly pool: Pool;
   used: number;
   /** Connections accepted by the backend whose TLS handshake has not ended. */
   handshakes: number;
+}
+
+interface Seen extends SeenCertificate {
+  readonly at: number;
 }
 
 export function createDialer(options: DialerOptions): Dialer {
@@ -82,15 +88,13 @@ export function createDialer(options: DialerOptions): Dialer {
   const rules = new Map<string, TLSSettings>();
   const keys = new WeakMap<TargetTLS, string>();
   /** By rules, then by address: what was shown on the last connection. */
-  const certificates = new Map<string, Map<string, SeenCertificate>>();
+  const certificates = new Map<string, Map<string, Seen>>();
   let sweeper: Timer | undefined;
   /** Pools that take no new requests and wait for the last one to end. */
   const retiring = new Set<Pool>();
 
   function retire(key: string, { pool }: Entry): void {
     pools.delete(key);
-    const space = key.indexOf(" ");
-    forget(key.slice(space + 1), key.slice(0, space));
     retiring.add(pool);
     pool.close().then(
       () => retiring.delete(pool),
@@ -120,17 +124,12 @@ export function createDialer(options: DialerOptions): Dialer {
   function saw(tlsText: string, authority: string, socket: TLSSocket): void {
     const expires = socket.getPeerX509Certificate()?.validToDate.getTime();
     if (expires === undefined) return;
-    const seen = certificates.get(tlsText) ?? new Map<string, SeenCertificate>();
+    const seen = certificates.get(tlsText) ?? new Map<string, Seen>();
     seen.delete(authority);
-    seen.set(authority, { authority, expires });
+    seen.set(authority, { authority, expires, at: clock.monotonic() });
     // Addresses come and go with pods.
     if (seen.size > MOST_SEEN) seen.delete(seen.keys().next().value!);
     certificates.set(tlsText, seen);
-  }
-
-  function forget(tlsText: string, authority: string): void {
-    const seen = certificates.get(tlsText);
-    if (seen?.delete(authority) && seen.size === 0) certificates.delete(tlsText);
   }
 
   function open(address: Address, settings: TLSSettings, tlsText: string): Entry {
@@ -215,9 +214,13 @@ export function createDialer(options: DialerOptions): Dialer {
       };
     },
     certificate(tls) {
-      let first: SeenCertificate | undefined;
-      for (const seen of certificates.get(keyOf(tls))?.values() ?? []) {
-        if (first === undefined || seen.expires < first.expires) first = seen;
+      const key = keyOf(tls);
+      const known = certificates.get(key);
+      let first: Seen | undefined;
+      for (const seen of known?.values() ?? []) {
+        if (!pools.has(`${seen.authority} ${key}`) && clock.monotonic() - seen.at > REMEMBERED)
+          known!.delete(seen.authority);
+        else if (first === undefined || seen.expires < first.expires) first = seen;
       }
       return first;
     },
