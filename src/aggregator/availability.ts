@@ -227,7 +227,9 @@ export function availabilityController(options: AvailabilityOptions): Availabili
           updated(apiService, old) {
             index(old, false);
             index(apiService, true);
-            ask(nameOf(apiService));
+            // A status was written, most often by this loop: what it says is compared, and nobody is asked.
+            if (sameButStatus(apiService, old)) queue.add(nameOf(apiService));
+            else ask(nameOf(apiService));
           },
           deleted(apiService) {
             index(apiService, false);
@@ -254,4 +256,10 @@ function availabilityOf({ obstacle, failure }: CheckOutcome): Availability | und
   if (failure === undefined) return PASSED;
   if (!(failure instanceof ProbeFailure)) return undefined;
   return { status: "False", reason: "FailedDiscoveryCheck", message: failure.message };
+}
+
+function sameButStatus(a: APIService, b: APIService): boolean {
+  const text = ({ spec, metadata: { uid, labels, annotations } }: APIService) =>
+    JSON.stringify([uid, labels, annotations, spec]);
+  return text(a) === text(b);
 }

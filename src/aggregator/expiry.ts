@@ -12,8 +12,6 @@ export interface Expiries {
   readonly client?: number;
 }
 
-export type ExpiringCertificate = keyof Expiries;
-
 const DAY = 86_400_000;
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 /** Warned of that long before the end, days. */
