@@ -1,110 +1,60 @@
 /**
- * What the way through the aggregator adds: an extension server asked directly and through the main server, in turn. CPU is the main
- * server's own for each request it passes on. Next to it the same extension server behind a real kube-apiserver.
+ * What the way through the aggregator adds: extension servers asked directly and through the main server, in turn. CPU is the main
+ * server's own. Next to it the same extension servers behind a real kube-apiserver.
  */
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { openTarget, type Target } from "../interop/target.ts";
+import { type HopExtension, hasGoExtension, startExtensions } from "./hop-extensions.ts";
 import { startLoad } from "./load.ts";
 import { cpuSeconds, figure, interleaved, machine, median, percentile, table } from "./measure.ts";
-import { type Child, type Measured, startChild, startServers } from "./servers.ts";
+import { type Measured, startServers } from "./servers.ts";
+import { startWatchers } from "./watchers.ts";
 
 const { values: options } = parseArgs({
   options: {
     kubeconfig: { type: "string" },
     pid: { type: "string" },
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "1.5" },
+    rounds: { type: "string" },
+    seconds: { type: "string" },
+    short: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 if (options.help) {
   console.log(
-    "hop [--kubeconfig FILE --pid PID] [--rounds 5] [--seconds 1.5]\n" +
-      "The server must reach a process on this machine: by an EndpointSlice on 127.0.0.1, or by a Service of type ExternalName.",
+    "hop [--kubeconfig FILE --pid PID] [--rounds 4] [--seconds 1] [--short] [--write]\n" +
+      "The server must reach a process on this machine: by an EndpointSlice on 127.0.0.1, or by a Service of type ExternalName.\n" +
+      "--short: our extension server only, two rounds of half a second, 200 watches. --write: the figures go into docs/performance.md.",
   );
   process.exit(0);
 }
-const GROUP = "hop.bench.example.com";
-const NAMESPACE = "default";
-const SERVICE = "bench-hop";
-const PATH = `/apis/${GROUP}/v1/namespaces/default/jokes/one`;
-const CONNECTIONS = [1, 64];
+const SHORT = options.short;
+const ROUNDS = Number(options.rounds ?? (SHORT ? 2 : 4));
+const SECONDS = Number(options.seconds ?? (SHORT ? 0.5 : 1));
+const WATCHES = SHORT ? 200 : 1000;
+const EVENTS = 20;
+const EVENT_PAUSE = 150;
+const DOCUMENT = join(import.meta.dirname, "..", "docs", "performance.md");
 
 interface Hop {
   readonly server: Measured;
-  readonly extension: Child;
-  /** Where the extension listens itself. */
-  readonly direct: string;
-  readonly target: Target;
+  readonly extension: HopExtension;
 }
 
-/** A Service that leads to `port` on this machine, in whichever of two ways the server accepts; answers the APIService's port. */
-async function expose(target: Target, port: number): Promise<number> {
-  const meta = { name: SERVICE, namespace: NAMESPACE };
-  const slice = await target.call("POST", `/apis/discovery.k8s.io/v1/namespaces/${NAMESPACE}/endpointslices`, {
-    body: {
-      metadata: { ...meta, labels: { "kubernetes.io/service-name": SERVICE } },
-      addressType: "IPv4",
-      endpoints: [{ addresses: ["127.0.0.1"], conditions: { ready: true } }],
-      ports: [{ name: "https", port, protocol: "TCP" }],
-    },
-  });
-  const byEndpoint = slice.status === 201;
-  const spec = byEndpoint
-    ? { ports: [{ name: "https", port: 443 }] }
-    : { type: "ExternalName", externalName: "localhost", ports: [{ name: "https", port }] };
-  const made = await target.call("POST", `/api/v1/namespaces/${NAMESPACE}/services`, {
-    body: { metadata: meta, spec },
-  });
-  if (made.status !== 201) throw new Error(`the Service cannot be made: ${made.text}`);
-  return byEndpoint ? 443 : port;
-}
-
-/** Takes away what an earlier run left, or this one made. */
-async function clean(target: Target): Promise<void> {
-  await target.call("DELETE", `/apis/apiregistration.k8s.io/v1/apiservices/v1.${GROUP}`);
-  await target.call("DELETE", `/api/v1/namespaces/${NAMESPACE}/services/${SERVICE}`);
-  await target.call("DELETE", `/apis/discovery.k8s.io/v1/namespaces/${NAMESPACE}/endpointslices/${SERVICE}`);
-}
-
-async function prepare(server: Measured): Promise<Hop> {
-  const target = openTarget(server.kubeconfig);
-  await clean(target);
-  const program = [
-    process.execPath,
-    "--disable-warning=ExperimentalWarning",
-    join(import.meta.dirname, "hop-extension.ts"),
-  ];
-  const extension = await startChild([...program, server.kubeconfig, GROUP, SERVICE, NAMESPACE], /^ready/);
-  const { port, ca } = JSON.parse(extension.line.slice("ready ".length)) as { port: number; ca: string };
-  const servicePort = await expose(target, port);
-  await target.call("POST", "/apis/apiregistration.k8s.io/v1/apiservices", {
-    body: {
-      metadata: { name: `v1.${GROUP}` },
-      spec: {
-        group: GROUP,
-        version: "v1",
-        groupPriorityMinimum: 1000,
-        versionPriority: 15,
-        caBundle: Buffer.from(ca).toString("base64"),
-        service: { namespace: NAMESPACE, name: SERVICE, port: servicePort },
-      },
-    },
-  });
-  for (let attempt = 0; ; attempt++) {
-    const answer = await target.call("GET", PATH);
-    if (answer.status === 200) break;
-    if (attempt === 150) throw new Error(`${server.name} does not pass requests on: ${answer.status} ${answer.text}`);
-    await wait(100);
-  }
-  return { server, extension, direct: `https://127.0.0.1:${port}`, target };
-}
+const KINDS = [
+  { name: "GET", path: "object", connections: 1 },
+  { name: "GET", path: "object", connections: 64 },
+  { name: "GET", path: "object", connections: 512 },
+  { name: "LIST of 1 MB", path: "list", connections: 1 },
+  { name: "LIST of 1 MB", path: "list", connections: 16 },
+] as const;
 
 interface Run {
   readonly hop: Hop;
-  readonly connections: number;
+  readonly kind: (typeof KINDS)[number];
   readonly through: boolean;
 }
 
@@ -112,73 +62,142 @@ interface Result {
   readonly p50: number;
   readonly p99: number;
   readonly perSecond: number;
-  /** CPU µs for each request. */
+  /** CPU µs of the main server for each request. */
   readonly main: number;
-  readonly extension: number;
 }
 
 const where = machine();
 const servers = await startServers(options);
+const go = !SHORT && hasGoExtension();
+if (!SHORT && !go)
+  console.error("no extension server in Go to compare with: tools/peers/build.ts builds sample-apiserver");
 const load = startLoad();
 const hops: Hop[] = [];
-try {
-  for (const server of servers) hops.push(await prepare(server));
-  const runs: Run[] = CONNECTIONS.flatMap((connections) =>
-    hops.flatMap((hop) => [false, true].map((through) => ({ hop, connections, through }))),
+const text: string[] = [];
+const print = (...lines: string[]) => {
+  text.push(...lines);
+  console.log(lines.join("\n"));
+};
+
+const cpuOfMain = (hop: Hop) => {
+  const main = Object.values(hop.server.processes)[0];
+  return main === undefined ? Number.NaN : cpuSeconds(main);
+};
+const milliseconds = (value: number) => `${value.toFixed(2)} ms`;
+const title = (hop: Hop) => `${hop.server.name} → ${hop.extension.name}`;
+
+async function requests(): Promise<void> {
+  const runs: Run[] = KINDS.flatMap((kind) =>
+    hops.flatMap((hop) => [false, true].map((through) => ({ hop, kind, through }))),
   );
-  const results = await interleaved(Number(options.rounds), runs, async ({ hop, connections, through }) => {
-    const main = Object.values(hop.server.processes)[0];
-    const cpu = () => [main === undefined ? Number.NaN : cpuSeconds(main), cpuSeconds(hop.extension.pid)] as const;
-    const before = cpu();
+  const results = await interleaved(ROUNDS, runs, async ({ hop, kind, through }): Promise<Result> => {
+    const before = cpuOfMain(hop);
     const done = await load.run({
       kubeconfig: hop.server.kubeconfig,
-      ...(!through && { server: hop.direct }),
-      paths: [PATH],
-      connections,
-      milliseconds: Number(options.seconds) * 1000,
+      ...(!through && { server: hop.extension.direct }),
+      paths: [hop.extension.paths[kind.path]],
+      connections: kind.connections,
+      milliseconds: SECONDS * 1000,
     });
-    const after = cpu();
-    const each = (index: 0 | 1) => ((after[index] - before[index]) / done.requests) * 1e6;
-    const { latencies, requests, seconds } = done;
-    const at = (share: number) => percentile(latencies, share);
-    return { p50: at(0.5), p99: at(0.99), perSecond: requests / seconds, main: each(0), extension: each(1) };
+    const { latencies, requests: count, seconds } = done;
+    return {
+      p50: percentile(latencies, 0.5),
+      p99: percentile(latencies, 0.99),
+      perSecond: count / seconds,
+      main: ((cpuOfMain(hop) - before) / count) * 1e6,
+    };
   });
-
-  console.log(`${where}\nmedians of ${options.rounds} interleaved rounds of ${options.seconds} s\n`);
-  const of = (run: Run | undefined, field: keyof Result) => median(results.get(run!)!.map((result) => result[field]));
+  const of = (run: Run, field: keyof Result) => median(results.get(run)!.map((result) => result[field]));
   const rows = runs
     .filter(({ through }) => through)
     .map((through) => {
-      const direct = runs.find((run) => run.hop === through.hop && run.connections === through.connections);
+      const direct = runs.find((run) => run.hop === through.hop && run.kind === through.kind)!;
+      // Round by round, so that both sides saw the same machine.
       const added = (field: "p50" | "p99") =>
-        // Round by round, so that both sides saw the same machine.
-        median(results.get(through)!.map((result, round) => result[field] - results.get(direct!)![round]![field]));
+        median(results.get(through)!.map((result, round) => result[field] - results.get(direct)![round]![field]));
+      const cpu = of(through, "main");
       return [
-        `${through.hop.server.name}, ${through.connections} connection${through.connections > 1 ? "s" : ""}`,
-        ...[of(direct, "p50"), added("p50"), of(direct, "p99"), added("p99")].map((value) => `${value.toFixed(2)} ms`),
-        `${figure(of(through, "main"))} µs`,
-        `${figure(of(direct, "extension"))} µs`,
-        `${figure(of(through, "extension"))} µs`,
+        `${through.kind.name}, ${through.kind.connections}: ${title(through.hop)}`,
+        ...[of(direct, "p50"), added("p50"), of(direct, "p99"), added("p99")].map(milliseconds),
+        `${figure(cpu)} µs`,
+        figure(1e6 / cpu),
         figure(of(through, "perSecond")),
       ];
     });
-  const header = [
+  const header = ["", "p50 direct", "added", "p99 direct", "added", "main CPU", "per CPU second", "per second"];
+  print(
+    `Requests: medians of ${ROUNDS} interleaved rounds of ${SECONDS} s.`,
     "",
-    "p50 direct",
-    "added",
-    "p99 direct",
-    "added",
-    "CPU of main",
-    "of extension: direct",
-    "through main",
-    "per second",
-  ];
-  console.log(table(header, rows));
+    "```",
+    table(header, rows),
+    "```",
+    "",
+  );
+}
+
+async function watches(): Promise<void> {
+  const watchers = startWatchers();
+  const rows: string[][] = [];
+  try {
+    for (const hop of hops) {
+      const measured: { p50: number; p99: number; cpu: number; missing: number }[] = [];
+      for (const through of [false, true]) {
+        await watchers.open({
+          kubeconfig: hop.server.kubeconfig,
+          ...(!through && { server: hop.extension.direct }),
+          path: hop.extension.paths.watch,
+          watches: WATCHES,
+        });
+        // What was there before, and one event to warm up.
+        await hop.extension.touch();
+        await wait(1000);
+        await watchers.collect(0);
+        const before = cpuOfMain(hop);
+        for (let event = 0; event < EVENTS; event++) {
+          await hop.extension.touch();
+          await wait(EVENT_PAUSE);
+        }
+        const latencies = await watchers.collect(EVENTS);
+        measured.push({
+          p50: percentile(latencies, 0.5),
+          p99: percentile(latencies, 0.99),
+          cpu: ((cpuOfMain(hop) - before) / latencies.length) * 1e6,
+          missing: EVENTS * WATCHES - latencies.length,
+        });
+        await watchers.close();
+        await wait(500);
+      }
+      const [direct, through] = measured as [(typeof measured)[0], (typeof measured)[0]];
+      rows.push([
+        title(hop),
+        ...[direct.p50, through.p50 - direct.p50, direct.p99, through.p99 - direct.p99].map(milliseconds),
+        `${figure(through.cpu)} µs`,
+        String(direct.missing + through.missing),
+      ]);
+    }
+  } finally {
+    watchers.stop();
+  }
+  const header = ["", "p50 direct", "added", "p99 direct", "added", "main CPU an event", "lost"];
+  print(
+    `Watches: ${WATCHES} on connections of their own, ${EVENTS} events each, from the write at the extension to the client.`,
+    ...["", "```", table(header, rows), "```", ""],
+  );
+}
+
+try {
+  for (const server of servers) {
+    for (const extension of await startExtensions(server, { go })) hops.push({ server, extension });
+  }
+  print(where, "");
+  await requests();
+  await watches();
+  if (options.write) {
+    const [before, , after] = readFileSync(DOCUMENT, "utf8").split(/<!-- figures -->|<!-- end of figures -->/);
+    writeFileSync(DOCUMENT, `${before}<!-- figures -->\n${text.join("\n")}<!-- end of figures -->${after}`);
+  }
 } finally {
   load.stop();
-  for (const { extension, target } of hops) {
-    await clean(target).catch(() => {});
-    await extension.stop();
-  }
+  for (const { extension } of hops) await extension.stop();
   for (const server of servers) await server.stop();
 }

@@ -4,7 +4,17 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Files of this folder that are no benchmark but what benchmarks are made of. */
-const PARTS = new Set(["main", "measure", "load", "servers", "hop-extension", "usage", "usage-extension"]);
+const PARTS = new Set([
+  "main",
+  "measure",
+  "load",
+  "servers",
+  "hop-extension",
+  "hop-extensions",
+  "watchers",
+  "usage",
+  "usage-extension",
+]);
 /** Flags of Node a benchmark cannot do without. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = { store: ["--expose-gc"] };
 
