@@ -42,15 +42,20 @@ function escapeBytes(bytes: string, safe: ReadonlySet<number>, space: string): s
   return out;
 }
 
+/** What every path but a few consists of, and queries of one pair or none: nothing would change in them. */
+const PLAIN_PATH = /^[-\w.~$&+,/:;=@]*$/;
+const PLAIN_PAIR = /^([-\w.~]+=[-\w.~]*)?$/;
+
 /** A raw path decoded and escaped anew in Go's canonical way: `%2F` becomes `/`. Undefined when an escape is broken (spec: aggregation 3.3). */
 export function canonicalPath(rawPath: string): string | undefined {
+  if (PLAIN_PATH.test(rawPath)) return rawPath;
   const decoded = unescapeBytes(byteString(rawPath), false);
   return decoded === undefined ? undefined : escapeBytes(decoded, PATH_SAFE, "%20");
 }
 
 /** A raw query parsed and encoded anew: keys in byte order, broken pairs and pairs with `;` dropped (spec: aggregation 3.3). */
 export function canonicalQuery(rawQuery: string): string {
-  if (rawQuery === "") return "";
+  if (PLAIN_PAIR.test(rawQuery)) return rawQuery;
   const pairs: [key: string, value: string][] = [];
   for (const pair of byteString(rawQuery).split("&")) {
     if (pair === "" || pair.includes(";")) continue;

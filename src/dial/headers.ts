@@ -196,8 +196,23 @@ function withoutBearer(value: string): string {
     .join(", ");
 }
 
-/** Appends the lines that tell a backend who the user is. */
-export function pushIdentity(out: string[], user: Pick<UserInfo, "name" | "groups"> & Partial<UserInfo>): void {
+/** Users are one object for each connection or token: their lines are written once. */
+const identities = new WeakMap<object, readonly string[]>();
+
+/** Appends the lines that tell a backend who the user is. Throws a TypeError when they cannot be written into a header. */
+export function pushIdentity(out: string[], user: Identity): void {
+  let lines = identities.get(user);
+  if (lines === undefined) {
+    lines = identityLines(user);
+    identities.set(user, lines);
+  }
+  for (const part of lines) out.push(part);
+}
+
+type Identity = Readonly<Pick<UserInfo, "name" | "groups"> & Partial<UserInfo>>;
+
+function identityLines(user: Identity): string[] {
+  const out: string[] = [];
   out.push("X-Remote-User", headerValue("X-Remote-User", user.name));
   if (user.uid) out.push("X-Remote-Uid", headerValue("X-Remote-Uid", user.uid));
   for (const group of user.groups) out.push("X-Remote-Group", headerValue("X-Remote-Group", group));
@@ -205,6 +220,7 @@ export function pushIdentity(out: string[], user: Pick<UserInfo, "name" | "group
     const name = `X-Remote-Extra-${escapeHeaderKey(key)}`;
     for (const value of values) out.push(name, headerValue(name, value));
   }
+  return out;
 }
 
 /** UTF-8 as a string of bytes. A control character would be another header: such a user reaches no backend. */
