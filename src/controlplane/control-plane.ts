@@ -16,6 +16,7 @@ import { openIDHandlers } from "../auth/tokens/discovery.ts";
 import { keepTrustPublished, publishTrust } from "../auth/trust-publisher.ts";
 import { type Client, createClient } from "../client/client.ts";
 import { leaderElection } from "../client/leader.ts";
+import { address as dialAddress } from "../dial/index.ts";
 import type { APIService, Service } from "../kinds/generated/types.ts";
 import { builtinPriority, builtinResources, createAddressPool } from "../kinds/index.ts";
 import type { HealthCheck } from "../server/health.ts";
@@ -299,6 +300,7 @@ async function assemble(options: ControlPlaneOptions, opened: AsyncDisposableSta
     client: loopback.resource<APIService>(APISERVICES),
     metrics: aggregatorMetrics(metrics),
     routing: options.routing ?? "endpoint",
+    loopback: () => ownAddress(server.address),
     allowLoopbackEndpoints: options.allowLoopbackEndpoints ?? false,
     showLastKnown: options.showLastKnownDiscovery ?? false,
     clientCertificate: trust.proxyClient,
@@ -473,6 +475,13 @@ async function within<T>(clock: Clock, milliseconds: number, work: Promise<T>): 
   } finally {
     timer.cancel();
   }
+}
+
+/** Where this process reaches itself. */
+function ownAddress(listening: ListenAddress | undefined) {
+  if (listening === undefined) return undefined;
+  const { host, port } = listening;
+  return dialAddress(host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host, port);
 }
 
 function addressText(address: ListenAddress | undefined): string {

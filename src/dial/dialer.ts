@@ -1,12 +1,10 @@
 /** Connections to backends: one pool for each address and set of TLS rules, shared by everybody who wants the same. */
-import { lookup as resolveName } from "node:dns";
 import { createRequire } from "node:module";
 import type { LookupFunction, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Dispatcher, Pool } from "undici";
 import type { Clock, Timer } from "../api/clock.ts";
-import { refusedAddress } from "./addresses.ts";
-import { DialError } from "./dial-errors.ts";
+import { nameLookup } from "./names.ts";
 import type { Address } from "./resolver.ts";
 import { type TargetTLS, type TLSSettings, tlsKey, tlsOptions } from "./tls.ts";
 
@@ -48,7 +46,7 @@ export interface Dialer {
   /** The largest response head, bytes. */
   readonly maxHeaderSize: number;
   /** How names become addresses, for who connects without a pool: the same names are refused. */
-  readonly lookup: LookupFunction | undefined;
+  readonly lookup: LookupFunction;
   /** The certificate, among those that backends show on connections under these rules, that expires first. */
   certificate(tls: TargetTLS): SeenCertificate | undefined;
   /** Pools open at present. */
@@ -81,7 +79,7 @@ interface Seen extends SeenCertificate {
 
 export function createDialer(options: DialerOptions): Dialer {
   const { clock } = options;
-  const lookup = options.allowLoopbackEndpoints ? undefined : guardedLookup;
+  const lookup = nameLookup({ clock, allowLoopback: options.allowLoopbackEndpoints ?? false });
   const maxHeaderSize = options.maxHeaderSize ?? 64 * 1024;
   const pools = new Map<string, Entry>();
   /** Parsed rules by key: parsing a bundle is not for every request. */
@@ -140,7 +138,7 @@ export function createDialer(options: DialerOptions): Dialer {
       // A resumed session would hide the client certificate's chain from the backend.
       maxCachedSessions: 0,
       timeout: options.connectTimeout ?? CONNECT_TIMEOUT,
-      ...(lookup !== undefined && { lookup }),
+      lookup,
     });
     const entry: Omit<Entry, "pool"> = { used: 0, handshakes: 0 };
     const pool = new Pool(`https://${address.authority}`, {
@@ -232,18 +230,3 @@ export function createDialer(options: DialerOptions): Dialer {
     },
   };
 }
-
-/** Resolves a name and refuses the answer when it leads back to this host or link: the address checked is the address dialled. */
-const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  resolveName(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) return callback(error, "");
-    for (const { address } of addresses) {
-      const why = refusedAddress(address);
-      if (why !== undefined) {
-        return callback(new DialError("AddressRefused", `dial tcp: lookup ${hostname}: ${why}`, true), "");
-      }
-    }
-    if (options.all) callback(null, addresses);
-    else callback(null, addresses[0]!.address, addresses[0]!.family);
-  });
-};

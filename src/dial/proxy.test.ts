@@ -278,6 +278,27 @@ describe("what the client sees", () => {
     expect(gone.filter((name) => headers[name] !== undefined)).toEqual([]);
   });
 
+  it("trailers pass, but for those that are no trailer's business (F-26)", async () => {
+    const backend = await backendOf((_, response) => {
+      response.writeHead(200, { Trailer: "X-Sum, X-Remote-User, Set-Cookie, Audit-Id" });
+      response.write("body");
+      response.addTrailers({ "X-Sum": "1", "X-Remote-User": "root", "Set-Cookie": "a=b", "Audit-Id": "theirs" });
+      response.end();
+    });
+    const trailers: unknown[] = [];
+    const { read } = connect(backend.port, {
+      before({ response }) {
+        const end = response.end.bind(response);
+        response.end = (pairs) => {
+          trailers.push(...(pairs ?? []));
+          end(pairs);
+        };
+      },
+    });
+    expect((await read()).text).toBe("body");
+    expect(trailers).toEqual([["x-sum", "1"]]);
+  });
+
   it.each([301, 302, 307, 308])("%i with a Location becomes 502 (F-25)", async (code) => {
     const backend = await backendOf((_, response) => {
       response.writeHead(code, { Location: "https://169.254.169.254/", "X-Leak": "1" });

@@ -337,9 +337,11 @@ function forward(options: Forward): Promise<DialError | undefined> {
       onResponseEnd(_, trailers) {
         if (over) return;
         const pairs: [string, string][] = [];
-        for (const [name, value] of Object.entries(trailers ?? {})) {
-          for (const one of Array.isArray(value) ? value : [value ?? ""]) pairs.push([name, one]);
-        }
+        responseHeaders(
+          headerLines(undefined, trailers ?? {}),
+          () => true,
+          (name, value) => pairs.push([name, value]),
+        );
         response.end(pairs);
         finish();
       },

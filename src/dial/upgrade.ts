@@ -77,7 +77,7 @@ export function proxyUpgrade(exchange: Exchange, options: UpgradeOptions): Promi
       agent: false,
       timeout: 0,
       maxHeaderSize: dialer.maxHeaderSize,
-      ...(dialer.lookup !== undefined && { lookup: dialer.lookup }),
+      lookup: dialer.lookup,
     });
     const limit = clock.after(CONNECT_TIMEOUT, () =>
       request.destroy(new DialError("Timeout", `dial tcp ${address.authority}: i/o timeout`, true)),
