@@ -30,7 +30,7 @@ for (const { title, cases } of SECTIONS) {
       if (one.slow || (one.world ?? "endpoint") !== "endpoint") continue;
       it(`${one.number} ${one.name}`, async () => {
         const { stage, close } = await openStage({
-          server: { target: openTarget(inject("kubeconfig")) },
+          server: { target: openTarget(inject("kubeconfig")), pki: "" },
           upstream: false,
           routing: "endpoint",
           host: "127.0.0.1",

@@ -83,18 +83,18 @@ export const CONNECTIONS = [
     50,
     "a new certificate of the proxy is used without a restart",
     async (stage) => {
-      const { stage: own, pki } = await stage.start();
+      const { stage: own } = await stage.start();
       const { server, things } = await own.behind();
       equal(server.seen.at(-1)?.peer, "front-proxy-client");
-      const read = (file: string) => readFileSync(join(pki, file), "utf8");
+      const read = (file: string) => readFileSync(join(own.pki, file), "utf8");
       const authority = await loadAuthority(read("front-proxy-ca.crt"), read("front-proxy-ca.key"));
       const renewed = issueCertificate(
         authority,
         { subject: { commonName: "renewed" }, usages: ["clientAuth"] },
         { clock: systemClock, random: systemRandom },
       );
-      writeFileSync(join(pki, "front-proxy-client.crt"), renewed.cert);
-      writeFileSync(join(pki, "front-proxy-client.key"), renewed.keyPEM);
+      writeFileSync(join(own.pki, "front-proxy-client.crt"), renewed.cert);
+      writeFileSync(join(own.pki, "front-proxy-client.key"), renewed.keyPEM);
       const statuses = new Set<number>();
       const peer = await eventually(
         async () => {

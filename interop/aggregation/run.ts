@@ -9,8 +9,8 @@ export interface Verdict {
   readonly seconds: number;
 }
 
-/** Servers that belong to one case, at the same time. */
-const OWN_AT_ONCE = 2;
+/** Cases with a server of their own, at the same time. */
+const OWN_AT_ONCE = 3;
 /** Cases at the same time; those that wait long begin first. */
 const AT_ONCE = 12;
 /** A case that takes longer has failed, milliseconds. */
@@ -37,7 +37,7 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
 
   async function stageOn(
     one: Case,
-    server: { readonly target: Running["target"] } | undefined,
+    server: Pick<Running, "target" | "pki"> | undefined,
     setting: Setting,
     endings: (() => Promise<void>)[],
   ): Promise<Stage> {
@@ -56,10 +56,12 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
           get target() {
             return current.target;
           },
+          get pki() {
+            return current.pki;
+          },
         };
         return {
           stage: await stageOn(one, own, wanted, endings),
-          pki: current.pki,
           async restart(next = {}) {
             current = await current.restart(next);
           },
@@ -101,7 +103,8 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
         AT_ONCE,
       ),
       ...lanes(
-        cases.filter(({ world }) => world === "own"),
+        // The last ones wait longest.
+        cases.filter(({ world }) => world === "own").reverse(),
         OWN_AT_ONCE,
       ),
     ]);

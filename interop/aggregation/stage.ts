@@ -42,8 +42,6 @@ export interface BehindOptions extends Partial<ServerOptions> {
 
 export interface OwnServer {
   readonly stage: Stage;
-  /** The folder of its keys and certificates. */
-  readonly pki: string;
   /** The same store, the same keys; resolves when it is ready. */
   restart(setting?: Setting): Promise<void>;
 }
@@ -53,6 +51,8 @@ export interface Stage {
   /** A real kube-apiserver, not Tenon. */
   readonly upstream: boolean;
   readonly routing: "endpoint" | "cluster-ip";
+  /** The folder of the server's keys and certificates. */
+  readonly pki: string;
   /** Where extension servers listen. */
   readonly host: string;
   readonly namespace: string;
@@ -80,7 +80,7 @@ export interface Stage {
 
 export interface StageOptions {
   /** Undefined: the case starts its own. */
-  readonly server: { readonly target: Target } | undefined;
+  readonly server: { readonly target: Target; readonly pki: string } | undefined;
   readonly upstream: boolean;
   readonly routing: "endpoint" | "cluster-ip";
   readonly host: string;
@@ -102,10 +102,11 @@ export const base64 = (text: string) => Buffer.from(text).toString("base64");
 /** `close` removes what the case made. */
 export async function openStage(options: StageOptions): Promise<{ stage: Stage; close(): Promise<void> }> {
   const { upstream, routing, host } = options;
-  const target = () => {
+  const running = () => {
     if (options.server === undefined) throw new Error("this case starts its own server");
-    return options.server.target;
+    return options.server;
   };
+  const target = () => running().target;
   const unique = uniqueName(options.name);
   const namespace = unique;
   const group = `${unique}.example.com`;
@@ -114,6 +115,9 @@ export async function openStage(options: StageOptions): Promise<{ stage: Stage; 
   const stage: Stage = {
     get target() {
       return target();
+    },
+    get pki() {
+      return running().pki;
     },
     upstream,
     routing,

@@ -25,6 +25,7 @@ describe("metrics-server's flags", () => {
       tlsCertFile: "",
       tlsPrivateKeyFile: "",
       alwaysAllowPaths: ["/healthz", "/readyz", "/livez"],
+      tolerateLookupFailure: false,
     });
   });
 

@@ -42,6 +42,10 @@ export const METRICS_SERVER_FLAGS: readonly Flag[] = [
   { flags: "--tls-cert-file <file>", description: "serving certificate; default: one made at start" },
   { flags: "--tls-private-key-file <file>", description: "its key" },
   {
+    flags: "--authentication-tolerate-lookup-failure",
+    description: "start although the main API server does not say whom to trust",
+  },
+  {
     flags: "--authorization-always-allow-paths <paths>",
     description: "paths anybody may read",
     default: "/healthz,/readyz,/livez",
@@ -65,6 +69,7 @@ export interface MetricsServerFlags {
   readonly tlsCertFile: string;
   readonly tlsPrivateKeyFile: string;
   readonly alwaysAllowPaths: readonly string[];
+  readonly tolerateLookupFailure: boolean;
 }
 
 /** Values by their names in camel case, as `commander` collects them; absent ones have their defaults. Throws an Error that names everything that is wrong. */
@@ -147,6 +152,7 @@ export function parseMetricsServerFlags(values: Readonly<Record<string, unknown>
     tlsCertFile: text("tls-cert-file"),
     tlsPrivateKeyFile: text("tls-private-key-file"),
     alwaysAllowPaths: list("authorization-always-allow-paths"),
+    tolerateLookupFailure: is("authentication-tolerate-lookup-failure"),
   };
   if (problems.length > 0) throw new Error(problems.length === 1 ? problems[0] : `[${problems.join(", ")}]`);
   return flags;

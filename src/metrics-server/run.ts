@@ -50,6 +50,7 @@ export async function runMetricsServer(flags: MetricsServerFlags, options: Flagg
       host: flags.host,
       port: flags.port,
       alwaysAllowPaths: flags.alwaysAllowPaths,
+      tolerateLookupFailure: flags.tolerateLookupFailure,
       ...(tls !== undefined && { tls }),
       ...(options.logger !== undefined && { logger: options.logger }),
       ...(options.quickStart !== undefined && { quickStart: options.quickStart }),

@@ -41,6 +41,8 @@ export interface MetricsServerOptions {
   /** The serving certificate; default: one made at start. */
   readonly tls?: ListenOptions["tls"];
   readonly alwaysAllowPaths?: readonly string[];
+  /** As of an ExtensionServer. */
+  readonly tolerateLookupFailure?: boolean;
   /** Scrape every 2 s until there is something to serve, for one resolution at most. */
   readonly quickStart?: boolean;
   /** Make this process the Service and the APIServices of `metrics.k8s.io`, for as long as it is ready. */
@@ -122,6 +124,7 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
     random,
     logger,
     ...(options.alwaysAllowPaths !== undefined && { alwaysAllowPaths: options.alwaysAllowPaths }),
+    tolerateLookupFailure: options.tolerateLookupFailure ?? false,
     healthChecks: [
       // Hooks of the original's library that have nothing to wait for here; probes and people look for the names.
       { name: "poststarthook/max-in-flight-filter", check: () => undefined },

@@ -22,6 +22,8 @@ export interface ExtensionServerOptions {
   readonly version?: string;
   /** Paths anybody may read; default the health checks. */
   readonly alwaysAllowPaths?: readonly string[];
+  /** Start although the main API server does not say whom to trust: front proxies and client certificates then count only once it does. Default false. */
+  readonly tolerateLookupFailure?: boolean;
   /** Series of one's own. */
   readonly metrics?: Metrics;
 }

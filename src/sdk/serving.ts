@@ -101,9 +101,13 @@ const anybody: Identity = {
   close: async () => {},
 };
 
-function delegated(client: Client, { alwaysAllowPaths, logger }: Context): Promise<Delegated> {
+function delegated(
+  client: Client,
+  { alwaysAllowPaths, tolerateLookupFailure = false, logger }: Context,
+): Promise<Delegated> {
   return delegatedAuth({
     client,
+    tolerateLookupFailure,
     ...(alwaysAllowPaths !== undefined && { alwaysAllowPaths }),
     onError: (error) =>
       logger.warn({ code: "delegated-auth", error: String(error) }, "asking the main API server failed"),

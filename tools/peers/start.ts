@@ -26,6 +26,9 @@ const WORKLOADS = [
   "endpointslice-controller",
 ];
 
+/** A busy machine takes its time, milliseconds. */
+const READY = 120_000;
+
 export interface Peer {
   readonly kubeconfig: string;
   readonly url: string;
@@ -134,7 +137,7 @@ export async function startPeer(options: {
     await until(
       `${url}/readyz`,
       pki.ca.cert,
-      60_000,
+      READY,
       () => apiServer.exitCode === null && (etcd?.exitCode ?? null) === null,
     );
   } catch (error) {
