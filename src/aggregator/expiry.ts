@@ -24,11 +24,10 @@ const parsed = new WeakMap<TargetTLS, Expiries>();
 export function expiries(tls: TargetTLS, dialer: Pick<Dialer, "certificate">): Expiries {
   let fixed = parsed.get(tls);
   if (fixed === undefined) {
-    const caBundle = tls.caBundle === undefined ? undefined : expiryOf(tls.caBundle, Math.max);
+    const caBundle = tls.caBundle === undefined ? undefined : expiryOfBundle(tls.caBundle);
     // The first certificate is ours; those behind it are its authorities.
-    const client =
-      tls.clientCertificate && expiryOf(PEM_CERTIFICATE.exec(tls.clientCertificate.cert)?.[0] ?? "", Math.min);
-    PEM_CERTIFICATE.lastIndex = 0;
+    const [own] = tls.clientCertificate?.cert.match(PEM_CERTIFICATE) ?? [];
+    const client = own === undefined ? undefined : expiryOf(own, Math.min);
     fixed = { ...(caBundle !== undefined && { caBundle }), ...(client !== undefined && { client }) };
     parsed.set(tls, fixed);
   }
@@ -49,6 +48,9 @@ function expiryOf(pem: string, choose: (a: number, b: number) => number): number
   }
   return found;
 }
+
+/** When the last authority of a bundle ends, milliseconds since the epoch. */
+export const expiryOfBundle = (pem: string): number | undefined => expiryOf(pem, Math.max);
 
 /** Whole days left at `now`, negative when it is over. */
 export const daysLeft = (expires: number, now: number) => Math.floor((expires - now) / DAY);

@@ -47,7 +47,10 @@ const KNOWN = {
     "DiscoveryValid",
     "see why the extension server takes a request and does not answer: is it overloaded or stuck?",
   ],
-  ConnectionReset: ["DiscoveryValid", "see the extension server's log: it closes connections without an answer"],
+  ConnectionReset: [
+    "DiscoveryValid",
+    "see the extension server's log: it hangs up without an answer, or refuses our front-proxy certificate without saying so",
+  ],
   ResponseTooLarge: ["DiscoveryValid", "make what the extension server answers smaller"],
   NoAnswer: ["DiscoveryValid", "see the extension server's log"],
   BadStatus: ["DiscoveryValid", "see the extension server's log: it must answer its group-version with 200"],

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `tenon` command. Each part is loaded only when it is asked for. */
 import { enableCompileCache } from "node:module";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { TENON_VERSION } from "../controlplane/version.ts";
 import { METRICS_SERVER_FLAGS } from "../metrics-server/flags.ts";
 import { addAggregationFlags } from "./aggregation-flags.ts";
@@ -105,6 +105,24 @@ program
     if (options.simulate) await (await import("./simulation.ts")).runSimulation(options);
     else await (await import("./kubelet.ts")).runKubelet(options);
   });
+
+program
+  .command("doctor")
+  .description("which link between an API server and its extension servers is broken, and what mends it")
+  .addArgument(new Argument("[kind]", "of what is looked at").choices(["apiservice", "apiservices"]))
+  .argument("[names...]", "of the APIServices; default: all that a Service stands behind, in short")
+  .option("--kubeconfig <file>", "default KUBECONFIG, the service account of a pod, .tenon/kubeconfig, ~/.kube/config")
+  .option("--context <name>", "of the kubeconfig")
+  .addOption(new Option("-o, --output <format>", "of what is printed").choices(["text", "json"]).default("text"))
+  .option(
+    "--proxy-client-cert-file <file>",
+    "the API server's front-proxy certificate: checks from here what it is trusted with",
+  )
+  .option("--proxy-client-key-file <file>", "of that certificate")
+  .addHelpText("after", "\nExit code: 0 all is well, 1 a link is broken, 2 it could not be found out.")
+  .action(async (_kind, names, options) =>
+    process.exit(await (await import("./doctor/doctor.ts")).doctor(names, options)),
+  );
 
 const metricsServer = program
   .command("metrics-server")

@@ -50,6 +50,11 @@ const UNTRUSTED = new Set([
 const CLIENT_REFUSED =
   /_ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(REQUIRED|EXPIRED|REVOKED|UNKNOWN)|ACCESS_DENIED)$/;
 
+/** Whether an error is a backend's alert that it does not take our certificate. */
+export function refusesClient(error: { readonly code?: string } | Error): boolean {
+  return "code" in error && CLIENT_REFUSED.test(String(error.code));
+}
+
 interface NodeError {
   readonly code?: string;
   readonly message: string;
@@ -122,8 +127,10 @@ export function dialError(error: unknown, authority: string, now: number): DialE
       return new DialError("TLSFailed", "tls: first record does not look like a TLS handshake", true, error);
   }
   // In TLS 1.3 the backend judges our certificate after the handshake: that too is before any request was read.
-  if (CLIENT_REFUSED.test(code))
-    return new DialError("TLSRefusedUs", `remote error: tls: ${failure.message}`, true, error);
+  if (refusesClient(failure)) {
+    const alert = /alert [a-z ]+/.exec(failure.message)?.[0].slice("alert ".length);
+    return new DialError("TLSRefusedUs", `remote error: tls: ${alert ?? failure.message}`, true, error);
+  }
   if (code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_")) {
     return new DialError("TLSFailed", `remote error: tls: ${failure.message}`, true, error);
   }

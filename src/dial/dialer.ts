@@ -4,6 +4,7 @@ import type { LookupFunction, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Dispatcher, Pool } from "undici";
 import type { Clock, Timer } from "../api/clock.ts";
+import { refusesClient } from "./dial-errors.ts";
 import { nameLookup } from "./names.ts";
 import type { Address } from "./resolver.ts";
 import { type TargetTLS, type TLSSettings, tlsKey, tlsOptions } from "./tls.ts";
@@ -28,6 +29,8 @@ export interface Connection {
   closeIdle(): void;
   /** Whether the backend accepted a connection, for this request or for others, on which the TLS handshake has not ended. */
   readonly handshaking: boolean;
+  /** With what alert the backend last refused our certificate; the request itself only saw the connection end. */
+  readonly refusal: Error | undefined;
 }
 
 /** A certificate that a backend showed. */
@@ -61,6 +64,8 @@ export const CONNECT_TIMEOUT = 30_000;
 /** Idle connections are closed after this long, and pools nobody uses. Milliseconds. */
 const IDLE = 90_000;
 const SWEEP = 60_000;
+/** Sets of rules that are remembered. */
+const MOST_RULES = 4096;
 /** Addresses for each set of rules whose certificate is remembered. */
 const MOST_SEEN = 256;
 /** How long a certificate counts after the last connection is gone, milliseconds. */
@@ -71,6 +76,7 @@ interface Entry {
   used: number;
   /** Connections accepted by the backend whose TLS handshake has not ended. */
   handshakes: number;
+  refusal: Error | undefined;
 }
 
 interface Seen extends SeenCertificate {
@@ -113,7 +119,7 @@ export function createDialer(options: DialerOptions): Dialer {
     let found = rules.get(key);
     if (found === undefined) {
       found = tlsOptions(tls);
-      if (rules.size >= 4096) rules.clear();
+      if (rules.size >= MOST_RULES) rules.clear();
       rules.set(key, found);
     }
     return found;
@@ -128,6 +134,7 @@ export function createDialer(options: DialerOptions): Dialer {
     // Addresses come and go with pods.
     if (seen.size > MOST_SEEN) seen.delete(seen.keys().next().value!);
     certificates.set(tlsText, seen);
+    if (certificates.size > MOST_RULES) certificates.delete(certificates.keys().next().value!);
   }
 
   function open(address: Address, settings: TLSSettings, tlsText: string): Entry {
@@ -140,7 +147,7 @@ export function createDialer(options: DialerOptions): Dialer {
       timeout: options.connectTimeout ?? CONNECT_TIMEOUT,
       lookup,
     });
-    const entry: Omit<Entry, "pool"> = { used: 0, handshakes: 0 };
+    const entry: Omit<Entry, "pool"> = { used: 0, handshakes: 0, refusal: undefined };
     const pool = new Pool(`https://${address.authority}`, {
       allowH2: false,
       connections: null,
@@ -161,6 +168,10 @@ export function createDialer(options: DialerOptions): Dialer {
         socket?.once("connect", () => {
           accepted = true;
           entry.handshakes++;
+        });
+        // In TLS 1.3 it comes when the handshake is over on this side.
+        socket?.on("error", (error) => {
+          if (refusesClient(error)) entry.refusal = error;
         });
       },
     });
@@ -205,6 +216,9 @@ export function createDialer(options: DialerOptions): Dialer {
         closeIdle() {
           const entry = pools.get(key);
           if (entry !== undefined) retire(key, entry);
+        },
+        get refusal() {
+          return used?.refusal;
         },
         get handshaking() {
           return (used?.handshakes ?? 0) > 0;

@@ -102,7 +102,10 @@ export function fetchDocument(connection: Connection, options: FetchOptions): Pr
           },
           onResponseError(_, error) {
             leftover?.cancel();
-            const known = dialError(error, address.authority, clock.now());
+            const first = dialError(error, address.authority, clock.now());
+            const { refusal } = connection;
+            const refused = first.reason === "Reset" && refusal !== undefined;
+            const known = refused ? dialError(refusal, address.authority, clock.now()) : first;
             finish(new DialError(known.reason, `Get ${JSON.stringify(url)}: ${known.message}`, known.atConnect, known));
           },
         },

@@ -17,4 +17,4 @@ export {
   type ResolverOptions,
   type ServiceResolver,
 } from "./resolver.ts";
-export { type ClientCertificate, type TargetTLS, TransportError } from "./tls.ts";
+export { type ClientCertificate, parseBundle, type TargetTLS, TransportError } from "./tls.ts";
