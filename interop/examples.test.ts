@@ -1,5 +1,6 @@
 /** The examples as their READMEs tell a newcomer to run them. */
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, inject, it } from "vitest";
 import { eventually } from "./story.ts";
@@ -16,6 +17,12 @@ async function kubectl(command: string): Promise<string> {
 }
 
 describe("examples/joke", () => {
+  it("is thirty lines", () => {
+    const lines = readFileSync(`${ROOT}examples/joke/main.ts`, "utf8").trimEnd().split("\n");
+    expect(lines.length).toBeLessThanOrEqual(30);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
+  });
+
   it("joins the API, answers kubectl, leaves", async () => {
     const joke = spawn(process.execPath, ["--conditions=source", "examples/joke/main.ts"], {
       cwd: ROOT,

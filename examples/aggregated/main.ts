@@ -8,7 +8,10 @@ const store = createStore({ path: process.env["STORE"] ?? ".tenon/crontabs.sqlit
 const server = createServer({ resources: [CronTab.stored(store)] });
 
 const address = process.env["ADDRESS"] ?? "127.0.0.1";
-const { port } = await server.listen({ port: 0, register: { service: "crontabs", address } });
+const { port } = await server.listen({
+  port: Number(process.env["PORT"] ?? 0),
+  register: { service: "crontabs", address },
+});
 console.log(
   `ready  crontabs.stable.example.com on port ${port}; try: kubectl --kubeconfig .tenon/kubeconfig get crontabs`,
 );

@@ -1,6 +1,5 @@
-/** An extension API server: a resource `Joke`, served by two functions and a feed, as part of the cluster's API. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { createServer, defineResource } from "tenon";
+/** An extension API server: a resource `Joke`, part of the cluster's API. Hear them with `kubectl get jokes -w`. */
+import { createServer, defineResource, polled } from "tenon";
 import { z } from "zod";
 
 const Joke = defineResource({
@@ -10,41 +9,21 @@ const Joke = defineResource({
   namespaced: true,
   shortNames: ["jk"],
   spec: z.object({ topic: z.string().max(40) }),
-  status: z.object({ text: z.string(), told: z.number().int() }),
+  status: z.object({ text: z.string(), told: z.int() }),
   columns: { Topic: ".spec.topic", Text: ".status.text", Told: { path: ".status.told", type: "integer" } },
 });
 
-const texts: Record<string, string> = {
+const texts = {
   cats: "A cat knows two states: asleep, and the reason something fell.",
   tenons: "A tenon walks into a mortise. It was a perfect fit.",
   watches: "I would tell you the one about resourceVersions, but you are too old for it.",
 };
-let told = 0;
 
-const joke = (namespace: string, topic: string) => ({
-  metadata: { name: topic, namespace },
+const joke = ([topic, text]: [string, string]) => ({
+  metadata: { name: topic, namespace: "default" },
   spec: { topic },
-  status: { text: texts[topic] ?? "", told },
-});
-const all = (namespace: string) => Object.keys(texts).map((topic) => joke(namespace || "default", topic));
-
-const server = createServer({
-  resources: [
-    Joke.serve({
-      get: ({ namespace, name }) => (Object.hasOwn(texts, name) ? joke(namespace, name) : undefined),
-      list: ({ namespace }) => ({ items: all(namespace), resourceVersion: String(told + 1) }),
-      async *watch({ namespace, signal }) {
-        while (!signal.aborted) {
-          await sleep(1000, undefined, { signal }).catch(() => {});
-          told++;
-          yield { type: "MODIFIED", object: joke(namespace || "default", Object.keys(texts)[told % 3]!) };
-        }
-      },
-    }),
-  ],
+  status: { text, told: Math.floor(process.uptime()) },
 });
 
-const { port } = await server.listen({ port: 0, register: { service: "joke" } });
-console.log(`ready  jokes.fun.example.com on port ${port}; try: kubectl --kubeconfig .tenon/kubeconfig get jokes`);
-process.once("SIGINT", () => server.close().then(() => process.exit(0)));
-process.once("SIGTERM", () => server.close().then(() => process.exit(0)));
+const jokes = Joke.serve(polled(1000, () => Object.entries(texts).map(joke)));
+await createServer({ resources: [jokes] }).run({ register: { service: "joke" } });

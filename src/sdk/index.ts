@@ -14,6 +14,7 @@ export {
 export type { Schema } from "../schema/types.ts";
 export type { ColumnInput } from "./columns.ts";
 export type { ValidationRule } from "./crd.ts";
+export { type FeedOptions, followed, polled, type RevisedChange, type Revisions, revised } from "./feeds.ts";
 export type { Registration, RegistrationOptions } from "./registration.ts";
 export {
   type Answer,

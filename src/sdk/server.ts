@@ -48,6 +48,8 @@ export interface ListenOptions {
 
 export interface ExtensionServer {
   listen(options?: ListenOptions): Promise<ListenAddress>;
+  /** Listens on any free port unless told which, says so on standard output, and closes on SIGINT or SIGTERM; resolves when it listens. */
+  run(options?: ListenOptions): Promise<ListenAddress>;
   /** After `listen` with `register`. */
   readonly registration: Registration | undefined;
   /** After `listen`. */
@@ -68,7 +70,7 @@ export function createServer({ resources, ...options }: ExtensionServerOptions):
   let listening: Promise<Serving> | undefined;
   let serving: Serving | undefined;
 
-  return {
+  const server: ExtensionServer = {
     get registration() {
       return serving?.registration;
     },
@@ -87,12 +89,22 @@ export function createServer({ resources, ...options }: ExtensionServerOptions):
       }
       return serving.address;
     },
+    async run(at) {
+      const address = await server.listen({ port: 0, ...at });
+      const { plural, group } = resources[0]!.served.definition;
+      process.stdout.write(`ready  ${plural}.${group} on port ${address.port}; try: kubectl get ${plural}\n`);
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        process.once(signal, () => server.close().then(() => process.exit(0)));
+      }
+      return address;
+    },
     async close() {
       const started = await listening?.catch(() => undefined);
       await started?.close();
       for (const group of groups) await group.store?.close();
     },
   };
+  return server;
 }
 
 function byVersion(resources: readonly Served[]): Group[] {
