@@ -5,7 +5,7 @@ import { Breaker } from "./breaker.ts";
 import { Bulkhead } from "./bulkhead.ts";
 import { DialError } from "./dial-errors.ts";
 import { canonicalPath, canonicalQuery } from "./go-url.ts";
-import { escapeHeaderKey, isIdentityHeader } from "./headers.ts";
+import { escapeHeaderKey, isIdentityHeader, requestHeaders } from "./headers.ts";
 import { Silence } from "./silence.ts";
 
 const refused = new DialError("Refused", "dial tcp x: connect: connection refused", true);
@@ -133,6 +133,77 @@ describe("header names", () => {
   it.each(["x-remote", "x-remote-users", "x-forwarded-for", "accept", "if-match"])("%s does not", (name) => {
     expect(isIdentityHeader(name)).toBe(false);
   });
+  it("law: whatever a client sends, a backend sees one identity, the user's, on upgrades too (A-01, A-02, P-1, P-2)", () => {
+    const user = { name: "anna", uid: "7", groups: ["a", "b"], extra: { "k/x": ["p", "q"] } };
+    const expected = ["x-remote-user: anna", "x-remote-uid: 7", "x-remote-group: a", "x-remote-group: b"];
+    expected.push("x-remote-extra-k%2fx: p", "x-remote-extra-k%2fx: q");
+    const separator = fc.constantFrom("-", "_", ".");
+    const claimed = fc
+      .tuple(
+        fc.constantFrom(
+          ...[
+            ["x", "remote", "user"],
+            ["x", "remote", "uid"],
+            ["x", "remote", "group"],
+            ["x", "remote", "extra", "k"],
+          ],
+          ...[
+            ["impersonate", "user"],
+            ["impersonate", "extra", "k"],
+            ["x", "front", "user"],
+            ["x", "front", "extra", "k"],
+          ],
+        ),
+        separator,
+        fc.boolean(),
+      )
+      .map(([words, between, upper]) => {
+        const own = words[1] === "front";
+        const name = words.join(own ? "-" : between);
+        return upper ? name.toUpperCase() : name;
+      });
+    const secret = fc.constantFrom("Authorization", "Cookie", "Proxy-Authorization", "X-Forwarded-Client-Cert");
+    const listing = fc
+      .subarray(["X-Remote-User", "x-remote-group", "X-Remote-Extra-K%2Fx", "Host", "Audit-Id", "close"])
+      .map((names): [string, string] => ["Connection", names.join(", ")]);
+    const line = fc.oneof(
+      fc.tuple(fc.oneof(claimed, secret), fc.constantFrom("root", "system:masters", "")),
+      listing,
+      fc.tuple(fc.constantFrom("Accept", "X-Kept", "X-Remote"), fc.constant("fine")),
+    );
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 12 }), fc.boolean(), (lines, upgrade) => {
+        const out = requestHeaders({
+          raw: lines.flat(),
+          user,
+          auditID: "audit",
+          authority: "backend:443",
+          clientAddress: "192.0.2.1",
+          path: "/x",
+          credentials: new Set(["x-front-user", "x-front-extra-*"]),
+          ...(upgrade && { upgrade: "websocket" }),
+        });
+        const seen: string[] = [];
+        const rest: string[] = [];
+        for (let index = 0; index < out.length; index += 2) {
+          const name = out[index]!.toLowerCase();
+          const folded = name.replace(/[_.]/g, "-");
+          if (/^(x-remote-(user|uid|group|extra-)|impersonate-|x-front-)/.test(folded))
+            seen.push(`${name}: ${out[index + 1]}`);
+          else rest.push(name);
+        }
+        expect(seen).toEqual(expected);
+        expect(rest).not.toContain("authorization");
+        expect(rest).not.toContain("cookie");
+        expect(rest.filter((name) => name === "host" || name === "audit-id")).toEqual(["host", "audit-id"]);
+        expect(rest.filter((name) => name === "x-kept").length).toBe(
+          lines.filter(([name]) => name === "X-Kept").length,
+        );
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it.each([
     ["k/x", "k%2Fx"],
     ["a%b", "a%25b"],

@@ -480,6 +480,27 @@ describe("faults", () => {
     expect([status, text]).toEqual([503, "error trying to reach service: context deadline exceeded\n"]);
   });
 
+  it("a watch nobody answers is given up after a minute; one that was answered lasts", async () => {
+    const backend = await backendOf((request, response) => {
+      if (request.url?.includes("hang")) return;
+      response.writeHead(200).flushHeaders();
+    });
+    const clock = new SimulatedClock();
+    const { read, send } = connect(backend.port, { options: { clock } });
+    const { body } = await send({ path: `${PATH}?watch=1` });
+    const hung = read({ path: `${PATH}?hang=1&watch=1` });
+    while (backend.requests.length < 2) await systemClock.sleep(5);
+    await clock.advance(60_000);
+    const { status, text } = await hung;
+    expect([status, text]).toEqual([
+      503,
+      "error trying to reach service: net/http: timeout awaiting response headers\n",
+    ]);
+    const next = body[Symbol.asyncIterator]().next();
+    await clock.advance(3_600_000);
+    expect(await Promise.race([next, systemClock.sleep(20).then(() => "still open")])).toBe("still open");
+  });
+
   it("F-26: a head beyond 64 KiB and a flood of 1xx are refused", async () => {
     const backend = await backendOf((request, response) => {
       if (request.url === PATH) return void response.writeHead(200, { "X-Bomb": "x".repeat(100_000) }).end();

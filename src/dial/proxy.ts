@@ -43,6 +43,8 @@ export type ReverseProxy = (exchange: Exchange, target: ProxyTarget) => Promise<
 
 /** The limit for discovery documents, milliseconds. */
 const DISCOVERY_TIMEOUT = 5000;
+/** A watch is answered as soon as it began; other requests have a deadline of their own. Milliseconds. */
+const WATCH_HEAD_TIMEOUT = 60_000;
 /** How often another address is asked for when one is known to refuse connections. */
 const OTHER_ADDRESSES = 4;
 
@@ -273,6 +275,7 @@ function forward(options: Forward): Promise<DialError | undefined> {
       if (over) return;
       over = true;
       deadline?.cancel();
+      head?.cancel();
       silence?.delete(stream);
       signal.removeEventListener("abort", onAbort);
       resolve(failure);
@@ -294,6 +297,12 @@ function forward(options: Forward): Promise<DialError | undefined> {
     const deadline = isDiscovery(exchange)
       ? clock.after(DISCOVERY_TIMEOUT, () => cut(new DialError("Timeout", "context deadline exceeded", false)))
       : undefined;
+    const head =
+      exchange.info.verb === "watch"
+        ? clock.after(WATCH_HEAD_TIMEOUT, () =>
+            cut(new DialError("Timeout", "net/http: timeout awaiting response headers", false)),
+          )
+        : undefined;
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
 
@@ -310,6 +319,7 @@ function forward(options: Forward): Promise<DialError | undefined> {
             cut(new DialError("Other", "too many 1xx informational responses", false));
           return;
         }
+        head?.cancel();
         const lines = headerLines(controller.rawHeaders, headers);
         if (options.rejectRedirects && status >= 300 && status < 400 && hasLocation(lines)) {
           response.send(502, "text/plain; charset=utf-8", REDIRECT);
