@@ -25,14 +25,14 @@ const { values: options } = parseArgs({
 });
 if (options.help) {
   console.log(
-    "hop [--kubeconfig FILE --pid PID] [--rounds 4] [--seconds 1] [--short] [--write]\n" +
+    "hop [--kubeconfig FILE --pid PID] [--rounds 3] [--seconds 1] [--short] [--write]\n" +
       "The server must reach a process on this machine: by an EndpointSlice on 127.0.0.1, or by a Service of type ExternalName.\n" +
       "--short: our extension server only, two rounds of half a second, 200 watches. --write: the figures go into docs/performance.md.",
   );
   process.exit(0);
 }
 const SHORT = options.short;
-const ROUNDS = Number(options.rounds ?? (SHORT ? 2 : 4));
+const ROUNDS = Number(options.rounds ?? (SHORT ? 2 : 3));
 const SECONDS = Number(options.seconds ?? (SHORT ? 0.5 : 1));
 const WATCHES = SHORT ? 200 : 1000;
 const EVENTS = 20;

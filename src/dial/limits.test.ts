@@ -96,6 +96,7 @@ describe("silence", () => {
     expect(cut).toEqual(["made"]);
     silence.delete(held);
     silence.delete(busy);
+    await clock.advance(5000);
     expect([silence.watched, clock.waiting]).toEqual([0, 0]);
   });
 });

@@ -40,13 +40,12 @@ export class Silence {
   }
 
   delete(stream: Stream): void {
-    if (!this.#streams.delete(stream) || this.#streams.size > 0) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#streams.delete(stream);
   }
 
   readonly #look = () => {
-    this.#timer = this.#clock.after(this.#round, this.#look);
+    // Not when the last one ends: most requests come and go between two looks.
+    this.#timer = this.#streams.size === 0 ? undefined : this.#clock.after(this.#round, this.#look);
     for (const stream of this.#streams) {
       if (stream.held) stream.quiet = 0;
       // The round in which it began was not a whole one.
